@@ -15,7 +15,7 @@ mod stop;
 
 pub use limit::{reset_at, reset_time};
 pub use mail::{Injected, Post, injection};
-pub use marks::{Mark, Marks, Stage};
+pub use marks::{Mark, MarkKind, Marks, Stage};
 pub use stop::{Blocks, StopAnswer, StopFacts, at_stop};
 
 /// Maximum size of a client's input in bytes. The input contains tools' answers, of which gt keeps nothing.
@@ -67,7 +67,7 @@ impl Moment {
         Self::Notification,
     ];
 
-    /// Returns its word on the command line, which is also the name of its mark.
+    /// Returns its word on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Moment;
+
 /// Record that a moment left. There is one file per kind of moment; only the newest mark counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -45,9 +47,83 @@ impl Mark {
     }
 }
 
-/// All marks of a session, by the names of their files.
+/// Kind of a mark. Of two marks with the same time, the one whose kind stands later here counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MarkKind {
+    /// A session began or continues.
+    Start,
+    /// A session continues with a summary, in the middle of a turn.
+    Compacted,
+    /// A prompt went to the model.
+    Prompt,
+    /// A tool was about to be used.
+    BeforeTool,
+    /// A tool was used, or failed.
+    AfterTool,
+    /// The client asks a person for permission.
+    Permission,
+    /// The turn ended, or the agent wanted to end it.
+    Stop,
+    /// The turn ended because of an error of the model's service.
+    StopFailure,
+    /// The client waits for a prompt.
+    Idle,
+    /// The turn ended because the account has reached a limit.
+    Limit,
+    /// The turn ended because the model's service did not answer.
+    Outage,
+    /// The turn ended because the account can't be used.
+    Login,
+    /// The session ended.
+    End,
+}
+
+impl MarkKind {
+    /// All kinds, in order.
+    pub const ALL: [Self; 13] = [
+        Self::Start,
+        Self::Compacted,
+        Self::Prompt,
+        Self::BeforeTool,
+        Self::AfterTool,
+        Self::Permission,
+        Self::Stop,
+        Self::StopFailure,
+        Self::Idle,
+        Self::Limit,
+        Self::Outage,
+        Self::Login,
+        Self::End,
+    ];
+
+    /// Returns the name of the mark's file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => Moment::Start.as_str(),
+            Self::Compacted => "compacted",
+            Self::Prompt => Moment::Prompt.as_str(),
+            Self::BeforeTool => Moment::BeforeTool.as_str(),
+            Self::AfterTool => Moment::AfterTool.as_str(),
+            Self::Permission => Moment::Permission.as_str(),
+            Self::Stop => Moment::Stop.as_str(),
+            Self::StopFailure => Moment::StopFailure.as_str(),
+            Self::Idle => "idle",
+            Self::Limit => "limit",
+            Self::Outage => "outage",
+            Self::Login => "login",
+            Self::End => Moment::End.as_str(),
+        }
+    }
+
+    /// Parses the name of a mark's file; `None` for any other file.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// All marks of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Marks(pub BTreeMap<String, Mark>);
+pub struct Marks(pub BTreeMap<MarkKind, Mark>);
 
 /// Stage of an agent, as reported by its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,74 +163,61 @@ impl Stage {
 }
 
 impl Marks {
-    /// Names of marks. Of two marks with the same time, the later one in this list counts.
-    pub const NAMES: [&'static str; 13] = [
-        "start",
-        "compacted",
-        "prompt",
-        "before-tool",
-        "after-tool",
-        "permission",
-        "stop",
-        "stop-failure",
-        "idle",
-        "limit",
-        "outage",
-        "login",
-        "end",
-    ];
-
-    /// Returns the mark with this name.
-    pub fn get(&self, name: &str) -> Option<&Mark> {
-        self.0.get(name)
+    /// Returns the mark of this kind.
+    pub fn get(&self, kind: MarkKind) -> Option<&Mark> {
+        self.0.get(&kind)
     }
 
     /// Whether the first mark exists and is newer than the second.
-    pub fn is_newer(&self, name: &str, than: &str) -> bool {
-        match (self.get(name), self.get(than)) {
+    pub fn is_newer(&self, kind: MarkKind, than: MarkKind) -> bool {
+        match (self.get(kind), self.get(than)) {
             (Some(one), Some(other)) => one.at_us > other.at_us,
             (one, _) => one.is_some(),
         }
     }
 
-    /// Returns the newest mark with its name.
-    fn newest(&self) -> Option<(&'static str, &Mark)> {
-        let known = Self::NAMES.iter().filter_map(|name| Some((*name, self.get(name)?)));
-        known.max_by_key(|(_, mark)| mark.at_us)
+    /// Returns all marks by the names of their files.
+    pub fn by_name(&self) -> BTreeMap<&'static str, &Mark> {
+        self.0.iter().map(|(kind, mark)| (kind.as_str(), mark)).collect()
+    }
+
+    /// Returns the newest mark with its kind.
+    fn newest(&self) -> Option<(MarkKind, &Mark)> {
+        self.0.iter().map(|(kind, mark)| (*kind, mark)).max_by_key(|(_, mark)| mark.at_us)
     }
 
     /// Derives the agent's stage.
     pub fn stage(&self) -> Stage {
-        let Some((name, mark)) = self.newest() else { return Stage::Silent };
+        let Some((kind, mark)) = self.newest() else { return Stage::Silent };
         let mark = mark.clone();
-        match name {
-            "start" => Stage::Ready,
-            "before-tool" => Stage::InTool(mark),
-            "permission" => Stage::Asking(mark),
-            "stop" if mark.background > 0 => Stage::Background(mark),
-            "stop" if mark.blocked => Stage::Working,
-            "stop" | "stop-failure" => Stage::AtPrompt(mark),
+        match kind {
+            MarkKind::Start => Stage::Ready,
+            MarkKind::BeforeTool => Stage::InTool(mark),
+            MarkKind::Permission => Stage::Asking(mark),
+            MarkKind::Stop if mark.background > 0 => Stage::Background(mark),
+            MarkKind::Stop if mark.blocked => Stage::Working,
+            MarkKind::Stop | MarkKind::StopFailure => Stage::AtPrompt(mark),
             // A client that waits for its own tasks also reports that it is idle.
-            "idle" => self.waiting().map_or(Stage::AtPrompt(mark), Stage::Background),
-            "limit" => Stage::Limited(mark),
-            "outage" => Stage::Outage(mark),
-            "login" => Stage::LoggedOut(mark),
-            "end" => Stage::Ended,
-            _ => Stage::Working,
+            MarkKind::Idle => self.waiting().map_or(Stage::AtPrompt(mark), Stage::Background),
+            MarkKind::Limit => Stage::Limited(mark),
+            MarkKind::Outage => Stage::Outage(mark),
+            MarkKind::Login => Stage::LoggedOut(mark),
+            MarkKind::End => Stage::Ended,
+            MarkKind::Compacted | MarkKind::Prompt | MarkKind::AfterTool => Stage::Working,
         }
     }
 
     fn waiting(&self) -> Option<Mark> {
-        let stop = self.get("stop").filter(|stop| stop.background > 0)?;
-        let since =
-            ["prompt", "before-tool", "after-tool", "stop-failure"].iter().any(|name| self.is_newer(name, "stop"));
+        let stop = self.get(MarkKind::Stop).filter(|stop| stop.background > 0)?;
+        let later = [MarkKind::Prompt, MarkKind::BeforeTool, MarkKind::AfterTool, MarkKind::StopFailure];
+        let since = later.into_iter().any(|kind| self.is_newer(kind, MarkKind::Stop));
         (!since).then(|| stop.clone())
     }
 
     /// Whether the model has answered since the last prompt and since the last outage.
     pub fn has_answered(&self) -> bool {
-        let since = |name: &str| self.is_newer(name, "prompt") && self.is_newer(name, "outage");
-        ["before-tool", "after-tool", "stop"].into_iter().any(since)
+        let since = |kind| self.is_newer(kind, MarkKind::Prompt) && self.is_newer(kind, MarkKind::Outage);
+        [MarkKind::BeforeTool, MarkKind::AfterTool, MarkKind::Stop].into_iter().any(since)
     }
 
     /// Whether its turn is over and nothing of its own will wake it.
@@ -166,64 +229,63 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
+    use super::MarkKind::*;
     use super::*;
 
     #[test]
     fn the_newest_mark_says_where_an_agent_stands() {
-        let check = |marks: &[(&str, u64)], expected: Stage| {
-            let marks = Marks(marks.iter().map(|(name, at)| ((*name).to_owned(), Mark::at(*at))).collect());
+        let check = |marks: &[(MarkKind, u64)], expected: Stage| {
+            let marks = Marks(marks.iter().map(|(kind, at)| (*kind, Mark::at(*at))).collect());
             assert_eq!(marks.stage(), expected, "{marks:?}");
         };
         let mark = Mark::at;
         check(&[], Stage::Silent);
-        check(&[("blocks", 9)], Stage::Silent);
-        check(&[("start", 1)], Stage::Ready);
-        check(&[("start", 1), ("compacted", 2)], Stage::Working);
-        check(&[("start", 1), ("prompt", 2)], Stage::Working);
-        check(&[("prompt", 2), ("before-tool", 3)], Stage::InTool(mark(3)));
-        check(&[("before-tool", 3), ("permission", 4)], Stage::Asking(mark(4)));
-        check(&[("before-tool", 3), ("permission", 4), ("after-tool", 5)], Stage::Working);
-        check(&[("after-tool", 5), ("stop", 6)], Stage::AtPrompt(mark(6)));
-        check(&[("stop", 6), ("prompt", 7)], Stage::Working);
-        check(&[("stop", 6), ("idle", 7)], Stage::AtPrompt(mark(7)));
-        check(&[("before-tool", 3), ("idle", 7)], Stage::AtPrompt(mark(7)));
-        check(&[("prompt", 2), ("stop-failure", 3)], Stage::AtPrompt(mark(3)));
-        check(&[("prompt", 2), ("stop-failure", 3), ("limit", 3)], Stage::Limited(mark(3)));
-        check(&[("prompt", 2), ("stop-failure", 3), ("outage", 3)], Stage::Outage(mark(3)));
-        check(&[("outage", 3), ("prompt", 4)], Stage::Working);
-        check(&[("prompt", 2), ("login", 3)], Stage::LoggedOut(mark(3)));
-        check(&[("limit", 2), ("prompt", 3)], Stage::Working);
-        check(&[("stop", 2), ("end", 3)], Stage::Ended);
+        check(&[(Start, 1)], Stage::Ready);
+        check(&[(Start, 1), (Compacted, 2)], Stage::Working);
+        check(&[(Start, 1), (Prompt, 2)], Stage::Working);
+        check(&[(Prompt, 2), (BeforeTool, 3)], Stage::InTool(mark(3)));
+        check(&[(BeforeTool, 3), (Permission, 4)], Stage::Asking(mark(4)));
+        check(&[(BeforeTool, 3), (Permission, 4), (AfterTool, 5)], Stage::Working);
+        check(&[(AfterTool, 5), (Stop, 6)], Stage::AtPrompt(mark(6)));
+        check(&[(Stop, 6), (Prompt, 7)], Stage::Working);
+        check(&[(Stop, 6), (Idle, 7)], Stage::AtPrompt(mark(7)));
+        check(&[(BeforeTool, 3), (Idle, 7)], Stage::AtPrompt(mark(7)));
+        check(&[(Prompt, 2), (StopFailure, 3)], Stage::AtPrompt(mark(3)));
+        check(&[(Prompt, 2), (StopFailure, 3), (Limit, 3)], Stage::Limited(mark(3)));
+        check(&[(Prompt, 2), (StopFailure, 3), (Outage, 3)], Stage::Outage(mark(3)));
+        check(&[(Outage, 3), (Prompt, 4)], Stage::Working);
+        check(&[(Prompt, 2), (Login, 3)], Stage::LoggedOut(mark(3)));
+        check(&[(Limit, 2), (Prompt, 3)], Stage::Working);
+        check(&[(Stop, 2), (End, 3)], Stage::Ended);
     }
 
     #[test]
     fn a_model_has_answered_when_something_came_of_the_last_prompt() {
-        let check = |marks: &[(&str, u64)], expected: bool| {
-            let marks = Marks(marks.iter().map(|(name, at)| ((*name).to_owned(), Mark::at(*at))).collect());
+        let check = |marks: &[(MarkKind, u64)], expected: bool| {
+            let marks = Marks(marks.iter().map(|(kind, at)| (*kind, Mark::at(*at))).collect());
             assert_eq!(marks.has_answered(), expected, "{marks:?}");
         };
         check(&[], false);
-        check(&[("start", 1), ("prompt", 2)], false);
-        check(&[("prompt", 2), ("before-tool", 3)], true);
-        check(&[("prompt", 2), ("after-tool", 3), ("outage", 4)], false);
-        check(&[("after-tool", 3), ("outage", 4), ("prompt", 5)], false);
-        check(&[("outage", 4), ("prompt", 5), ("stop", 6)], true);
+        check(&[(Start, 1), (Prompt, 2)], false);
+        check(&[(Prompt, 2), (BeforeTool, 3)], true);
+        check(&[(Prompt, 2), (AfterTool, 3), (Outage, 4)], false);
+        check(&[(AfterTool, 3), (Outage, 4), (Prompt, 5)], false);
+        check(&[(Outage, 4), (Prompt, 5), (Stop, 6)], true);
     }
 
     #[test]
     fn a_stop_that_waits_or_was_refused_is_none() {
-        let with = |stop: Mark, more: &[(&str, u64)]| {
-            let mut marks: BTreeMap<String, Mark> =
-                more.iter().map(|(n, at)| ((*n).to_owned(), Mark::at(*at))).collect();
-            marks.insert("stop".to_owned(), stop);
+        let with = |stop: Mark, more: &[(MarkKind, u64)]| {
+            let mut marks: BTreeMap<MarkKind, Mark> = more.iter().map(|(kind, at)| (*kind, Mark::at(*at))).collect();
+            marks.insert(Stop, stop);
             Marks(marks)
         };
         let waiting = Mark { background: 1, ..Mark::at(5) };
         assert_eq!(with(waiting.clone(), &[]).stage(), Stage::Background(waiting.clone()));
-        assert_eq!(with(waiting.clone(), &[("idle", 9)]).stage(), Stage::Background(waiting.clone()));
-        assert_eq!(with(waiting, &[("prompt", 7), ("idle", 9)]).stage(), Stage::AtPrompt(Mark::at(9)));
+        assert_eq!(with(waiting.clone(), &[(Idle, 9)]).stage(), Stage::Background(waiting.clone()));
+        assert_eq!(with(waiting, &[(Prompt, 7), (Idle, 9)]).stage(), Stage::AtPrompt(Mark::at(9)));
         let blocked = Mark { blocked: true, ..Mark::at(5) };
-        assert_eq!(with(blocked, &[("after-tool", 4)]).stage(), Stage::Working);
+        assert_eq!(with(blocked, &[(AfterTool, 4)]).stage(), Stage::Working);
         assert!(with(Mark::at(5), &[]).is_at_rest());
     }
 
@@ -233,5 +295,14 @@ mod tests {
         assert_eq!(serde_json::from_str::<Mark>(&serde_json::to_string(&mark).unwrap()).unwrap(), mark);
         assert_eq!(serde_json::from_str::<Mark>("{}").unwrap(), Mark::default());
         assert!(serde_json::from_str::<Mark>("{\"at_us\":-1}").is_err());
+    }
+
+    #[test]
+    fn every_name_reads_back() {
+        for kind in MarkKind::ALL {
+            assert_eq!(MarkKind::parse(kind.as_str()), Some(kind));
+        }
+        assert!(MarkKind::ALL.is_sorted());
+        assert_eq!(MarkKind::parse("blocks"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gt_ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
 use gt_model::clients::Client;
 use gt_model::id::{BeadId, IncarnationId};
-use gt_model::moment::Session;
+use gt_model::moment::{MarkKind, Session};
 use gt_model::price::Prices;
 use gt_model::usage::{Format, Lines, Meter, Sum};
 use gt_world::NodeKind;
@@ -385,7 +385,7 @@ fn record(town: &Town, incarnation: &Incarnation, reading: &mut Reading, observe
         return Ok(());
     }
     let marks = marks::marks(town, &incarnation.id)?;
-    let ends = ["stop", "stop-failure", "end"].iter().filter_map(|name| marks.get(name));
+    let ends = [MarkKind::Stop, MarkKind::StopFailure, MarkKind::End].into_iter().filter_map(|kind| marks.get(kind));
     let turn = ends.map(|mark| mark.at_us).max().unwrap_or_default();
     let total: u64 = reading.recorded.values().map(|sum| sum.answers).fold(0, u64::saturating_add);
     let age = observed.age(&format!("usage-{}-{total}", incarnation.id));

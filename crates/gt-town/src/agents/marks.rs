@@ -1,18 +1,21 @@
 //! Marks of an agent's moments: the last ones that its client's hooks reported, and when.
 
+use std::path::PathBuf;
+
 use gt_model::id::IncarnationId;
-use gt_model::moment::{Mark, Marks};
+use gt_model::moment::{Mark, MarkKind, Marks};
 use gt_world::World;
 
 use crate::town::Town;
 use crate::town::error::Result;
+use crate::town::layout::Layout;
 
 mod record;
 
 pub(crate) use record::{read as read_record, write as write_record};
 
-/// Mark of the last thing that the agent was refused.
-pub(crate) const REFUSED: &str = "refused";
+/// Name of the record of the last thing that the agent was refused.
+const REFUSED: &str = "refused";
 
 pub(crate) fn now(world: &dyn World) -> Mark {
     Mark::at(u64::try_from(world.clock().monotonic().as_micros()).unwrap_or(u64::MAX))
@@ -21,10 +24,20 @@ pub(crate) fn now(world: &dyn World) -> Mark {
 pub(crate) fn write_mark(
     town: &Town,
     incarnation: &IncarnationId,
-    name: &str,
+    kind: MarkKind,
     mark: &impl serde::Serialize,
 ) -> Result<()> {
-    record::write(town.world(), &town.layout.moments(incarnation).join(name), mark)
+    record::write(town.world(), &path(&town.layout, incarnation, kind), mark)
+}
+
+/// Returns the path of a mark's file.
+pub(crate) fn path(layout: &Layout, incarnation: &IncarnationId, kind: MarkKind) -> PathBuf {
+    layout.moments(incarnation).join(kind.as_str())
+}
+
+/// Records what an incarnation was refused last.
+pub(crate) fn write_refused(town: &Town, incarnation: &IncarnationId, mark: &Mark) -> Result<()> {
+    record::write(town.world(), &town.layout.moments(incarnation).join(REFUSED), mark)
 }
 
 /// Reads the marks that an incarnation's moments left. Ignores damaged ones.
@@ -33,9 +46,9 @@ pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
     let mut marks = Marks::default();
     let there = town.world().disk().list(&folder)?;
     // Ignores any other file: an agent can write here.
-    for name in there.into_iter().filter(|name| Marks::NAMES.contains(&name.as_str())) {
-        if let Some(mark) = record::read::<Mark>(town.world(), &folder.join(&name))? {
-            marks.0.insert(name, mark);
+    for kind in there.iter().filter_map(|name| MarkKind::parse(name)) {
+        if let Some(mark) = record::read::<Mark>(town.world(), &folder.join(kind.as_str()))? {
+            marks.0.insert(kind, mark);
         }
     }
     Ok(marks)

@@ -7,7 +7,7 @@ use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::id::{IncarnationId, RigName};
-use gt_model::moment::{KEPT_TEXT_BYTES, Mark, Marks, Stage, reset_time};
+use gt_model::moment::{KEPT_TEXT_BYTES, Mark, MarkKind, Stage, reset_time};
 use gt_model::patrol::Process;
 use gt_model::protocol::Message;
 use gt_model::start::{self, Shown, Start, StartEnd, StartFacts, StartFailure, Told};
@@ -44,7 +44,7 @@ const RESET_LINES: usize = 3;
 pub(crate) fn has_started(town: &Town, id: &IncarnationId) -> bool {
     // An unreadable folder shows nothing. Marks that an agent's own `gt` leaves there say nothing about hooks.
     let marks = town.world().disk().list(&town.layout.moments(id)).unwrap_or_default();
-    marks.iter().any(|mark| Marks::NAMES.contains(&mark.as_str()))
+    marks.iter().any(|mark| MarkKind::parse(mark).is_some())
 }
 
 /// Whether a session of this kind has begun. Where the client has no hooks, it has begun when its agent has called gt, as its

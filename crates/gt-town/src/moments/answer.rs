@@ -13,8 +13,8 @@ use gt_model::guard::permit::Permit;
 use gt_model::guard::{self, Place, Role, ToolCall};
 use gt_model::id::IncarnationId;
 use gt_model::moment::{
-    Answer, Asking, Blocks, Event, Failure, Heard, Mark, Moment, Notice, Post, Source, Stage, StopAnswer, StopFacts,
-    at_stop, injection, reset_time,
+    Answer, Asking, Blocks, Event, Failure, Heard, Mark, MarkKind, Moment, Notice, Post, Source, Stage, StopAnswer,
+    StopFacts, at_stop, injection, reset_time,
 };
 
 use crate::admission::spend;
@@ -68,9 +68,9 @@ pub fn answer(town: &Town, caller: &Caller, call: &Call<'_>) -> Result<Option<St
         Event::AfterTool => here.after_tool(call.seen)?,
         Event::Stop { background } => here.stop(*background)?,
         Event::StopFailure { failure, text } => here.stop_failure(*failure, text)?,
-        Event::Compact => here.note(moment.as_str(), &here.now())?,
+        Event::Compact => Answer::Nothing,
         Event::End { reason } => {
-            let ended = here.note(moment.as_str(), &Mark { text: Some(reason.clone()), ..here.now() })?;
+            let ended = here.note(MarkKind::End, &Mark { text: Some(reason.clone()), ..here.now() })?;
             town.wake();
             ended
         }
@@ -90,8 +90,9 @@ pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[
         usage::note_session(town, incarnation, client, session, continued)?;
     }
     // After a compaction the agent is in the middle of its turn.
-    let name = if heard.event == Event::Start(Source::Compacted) { "compacted" } else { Moment::Start.as_str() };
-    marks::write_mark(town, incarnation, name, &marks::now(town.world()))?;
+    let compacted = heard.event == Event::Start(Source::Compacted);
+    let kind = if compacted { MarkKind::Compacted } else { MarkKind::Start };
+    marks::write_mark(town, incarnation, kind, &marks::now(town.world()))?;
     town.wake();
     Ok(heard)
 }
@@ -115,15 +116,15 @@ impl Here<'_> {
         marks::now(self.town.world())
     }
 
-    fn note(&self, name: &str, mark: &Mark) -> Result<Answer> {
-        marks::write_mark(self.town, self.incarnation, name, mark)?;
+    fn note(&self, kind: MarkKind, mark: &Mark) -> Result<Answer> {
+        marks::write_mark(self.town, self.incarnation, kind, mark)?;
         Ok(Answer::Nothing)
     }
 
     /// Leaves a mark that also counts as a sign of life.
-    fn live(&self, moment: Moment, mark: &Mark) -> Result<()> {
+    fn live(&self, kind: MarkKind, mark: &Mark) -> Result<()> {
         identity::sign_of_life(self.town, self.caller)?;
-        marks::write_mark(self.town, self.incarnation, moment.as_str(), mark)
+        marks::write_mark(self.town, self.incarnation, kind, mark)
     }
 
     /// Answers before a tool runs. A refused tool leaves no mark, since it never began. The rules hold for subagents as well.
@@ -141,7 +142,7 @@ impl Here<'_> {
         }
         if !heard.subagent {
             let mark = Mark { tool: Some(call.tool.clone()), ..self.now() };
-            marks::write_mark(self.town, self.incarnation, Moment::BeforeTool.as_str(), &mark)?;
+            marks::write_mark(self.town, self.incarnation, MarkKind::BeforeTool, &mark)?;
         }
         self.granted(call, heard, &place)
     }
@@ -197,7 +198,7 @@ impl Here<'_> {
 
     /// Ends the turn. The client calls no hook when a turn ends so, so this leaves the mark.
     fn halt(&self, why: String) -> Result<Answer> {
-        self.live(Moment::Stop, &self.now())?;
+        self.live(MarkKind::Stop, &self.now())?;
         self.town.wake();
         Ok(Answer::Halt(why))
     }
@@ -206,7 +207,7 @@ impl Here<'_> {
         if let Some(why) = self.must_end()? {
             return Ok(Answer::Block(why));
         }
-        self.live(Moment::Prompt, &Mark { nudge, ..self.now() })?;
+        self.live(MarkKind::Prompt, &Mark { nudge, ..self.now() })?;
         self.mail(Priority::Low, Moment::Prompt)
     }
 
@@ -215,7 +216,7 @@ impl Here<'_> {
             return self.halt(why);
         }
         let mark = self.now();
-        self.live(Moment::AfterTool, &mark)?;
+        self.live(MarkKind::AfterTool, &mark)?;
         let answer = self.mail(Priority::High, Moment::AfterTool)?;
         if let (Answer::Nothing, Some(seen)) = (&answer, seen) {
             quiet::remember(self.town, self.incarnation, mark, seen)?;
@@ -246,13 +247,13 @@ impl Here<'_> {
         let stopped = Mark { background: u32::try_from(background).unwrap_or(u32::MAX), ..mark.clone() };
         match at_stop(&facts, &before, mark.at_us) {
             StopAnswer::Let => {
-                self.live(Moment::Stop, &stopped)?;
+                self.live(MarkKind::Stop, &stopped)?;
                 self.town.wake();
                 Ok(Answer::Nothing)
             }
             StopAnswer::Block { reason, blocks } => {
-                marks::write_mark(self.town, self.incarnation, BLOCKS, &blocks)?;
-                self.live(Moment::Stop, &Mark { blocked: true, ..stopped })?;
+                marks::write_record(self.town.world(), &path, &blocks)?;
+                self.live(MarkKind::Stop, &Mark { blocked: true, ..stopped })?;
                 Ok(Answer::Block(reason))
             }
         }
@@ -260,7 +261,7 @@ impl Here<'_> {
 
     fn stop_facts(&self, background: usize) -> Result<StopFacts> {
         let now = self.town.world().clock().now();
-        let last_tool = self.town.layout.moments(self.incarnation).join(Moment::AfterTool.as_str());
+        let last_tool = marks::path(&self.town.layout, self.incarnation, MarkKind::AfterTool);
         let last_tool: Option<Mark> = marks::read_record(self.town.world(), &last_tool)?;
         let mut facts =
             StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
@@ -289,12 +290,12 @@ impl Here<'_> {
     fn stop_failure(&self, failure: Failure, text: &str) -> Result<Answer> {
         let clock = self.town.world().clock();
         let mark = Mark { text: Some(text.to_owned()), ..self.now() };
-        self.live(Moment::StopFailure, &mark)?;
+        self.live(MarkKind::StopFailure, &mark)?;
         let resets_at = reset_time(text, clock.now(), &|zone| clock.zone_of(zone)).map(jiff::Timestamp::as_second);
         match failure {
-            Failure::Limit => self.note("limit", &Mark { resets_at, ..mark })?,
-            Failure::Login => self.note("login", &mark)?,
-            Failure::Outage => self.note("outage", &mark)?,
+            Failure::Limit => self.note(MarkKind::Limit, &Mark { resets_at, ..mark })?,
+            Failure::Login => self.note(MarkKind::Login, &mark)?,
+            Failure::Outage => self.note(MarkKind::Outage, &mark)?,
             Failure::Other => Answer::Nothing,
         };
         self.town.wake();
@@ -308,8 +309,8 @@ impl Here<'_> {
             Notice::Permission if matches!(marks::marks(self.town, self.incarnation)?.stage(), Stage::Asking(_)) => {
                 Answer::Nothing
             }
-            Notice::Permission => self.note("permission", &mark)?,
-            Notice::Idle => self.note("idle", &mark)?,
+            Notice::Permission => self.note(MarkKind::Permission, &mark)?,
+            Notice::Idle => self.note(MarkKind::Idle, &mark)?,
             Notice::Other => return Ok(Answer::Nothing),
         };
         self.town.wake();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::id::IncarnationId;
-use gt_model::moment::{Mark, Marks, Stage};
+use gt_model::moment::{Mark, MarkKind, Marks, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 use gt_model::question::{self, Key, Reply, Step};
 use gt_model::start::Shown;
@@ -125,7 +125,7 @@ pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Resul
 fn tell_no(town: &Town, session: &Session) -> Result<()> {
     for _ in 0..NUDGE_TRIES {
         let marks = marks::marks(town, &session.id)?;
-        if marks.get("prompt").is_none() {
+        if marks.get(MarkKind::Prompt).is_none() {
             return Ok(());
         }
         let said = town.world().sessions().say(&town.layout.session(&session.id), NO_LINE)?;

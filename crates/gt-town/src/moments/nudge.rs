@@ -5,7 +5,7 @@ use std::time::Duration;
 use gt_ledger::Priority;
 use gt_model::address::Address;
 use gt_model::id::BeadId;
-use gt_model::moment::{Marks, NUDGE_LINE, Stage};
+use gt_model::moment::{MarkKind, Marks, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 use gt_world::Said;
 use serde::Serialize;
@@ -92,7 +92,7 @@ fn wake(town: &Town, session: &Session) -> Result<bool> {
 pub(crate) fn has_heard(town: &Town, session: &Session, before: &Marks) -> Result<bool> {
     let clock = town.world().clock();
     let start = clock.monotonic();
-    let prompt = |marks: &Marks| marks.get("prompt").map(|mark| mark.at_us);
+    let prompt = |marks: &Marks| marks.get(MarkKind::Prompt).map(|mark| mark.at_us);
     while clock.monotonic() - start < ACKNOWLEDGED_WITHIN {
         if prompt(&marks::marks(town, &session.id)?) > prompt(before) {
             return Ok(true);

@@ -27,14 +27,14 @@ pub(crate) fn note_refusal(town: &Town, caller: &Caller, what: &str) {
     let Some(incarnation) = &caller.incarnation else { return };
     let text = foreign::one_line(foreign::cut(what, gt_model::moment::KEPT_TEXT_BYTES));
     let mark = Mark { text: Some(text), ..marks::now(town.world()) };
-    let _unrecorded = marks::write_mark(town, incarnation, marks::REFUSED, &mark);
+    let _unrecorded = marks::write_refused(town, incarnation, &mark);
 }
 
 /// Forgets an earlier refusal, because a step has been closed since.
 pub(crate) fn forget_refusal(town: &Town, caller: &Caller) {
     let Some(incarnation) = &caller.incarnation else { return };
     if marks::refused(town, incarnation).is_ok_and(|refused| refused.is_some()) {
-        let _stale = marks::write_mark(town, incarnation, marks::REFUSED, &Mark::default());
+        let _stale = marks::write_refused(town, incarnation, &Mark::default());
     }
 }
 

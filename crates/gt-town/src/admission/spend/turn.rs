@@ -6,7 +6,7 @@ use std::time::Duration;
 use gt_ledger::{Agent, Incarnation, Tx, View};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
-use gt_model::moment::Marks;
+use gt_model::moment::{MarkKind, Marks};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{is_over, is_reached};
@@ -92,7 +92,7 @@ fn turn_began(town: &Town, incarnation: &Incarnation) -> Result<Timestamp> {
 
 /// Returns the end of the last turn (see `Mark::at_us`). A turn that was made to continue has not ended.
 fn last_end(marks: &Marks) -> Option<u64> {
-    let ends = ["stop", "stop-failure"].into_iter().filter_map(|name| marks.get(name));
+    let ends = [MarkKind::Stop, MarkKind::StopFailure].into_iter().filter_map(|kind| marks.get(kind));
     ends.filter(|mark| !mark.blocked).map(|mark| mark.at_us).max()
 }
 

@@ -10,7 +10,7 @@ use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::guard::permit::{self, Permit, suggestion};
 use gt_model::guard::{Place, Role, ToolCall};
-use gt_model::moment::{Answer, Asking, Heard, KEPT_TEXT_BYTES, Mark, Moment};
+use gt_model::moment::{Answer, Asking, Heard, KEPT_TEXT_BYTES, Mark, MarkKind, Moment};
 use gt_world::Runtime;
 use serde_json::json;
 
@@ -52,7 +52,7 @@ impl Here<'_> {
         let text = foreign::cut(&words(call), KEPT_TEXT_BYTES).to_owned();
         let allow = self.suggestion(call, &place);
         let mark = Mark { text: Some(text), tool: Some(call.tool.clone()), allow, ..marks::now(self.town.world()) };
-        marks::write_mark(self.town, self.incarnation, Moment::Permission.as_str(), &mark)?;
+        marks::write_mark(self.town, self.incarnation, MarkKind::Permission, &mark)?;
         self.town.wake();
         Ok(Answer::Nothing)
     }

@@ -3,7 +3,7 @@
 
 use gt_ledger::Sign;
 use gt_model::id::{IncarnationId, sha256_hex};
-use gt_model::moment::{Event, Mark, Moment};
+use gt_model::moment::{Event, Mark, MarkKind, Moment};
 use gt_world::World;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ pub fn nothing_new(world: &dyn World, layout: &Layout, call: &Call<'_>) -> Resul
     let Some(seen) = call.seen.filter(|_| call.moment == Moment::AfterTool) else { return Ok(false) };
     // Reporting input that does not parse takes the caller's name, and so the ledger.
     let Ok(heard) = call.client.hear(call.moment, call.input) else { return Ok(false) };
-    let path = layout.moments(&seen.incarnation).join(call.moment.as_str());
+    let path = marks::path(layout, &seen.incarnation, MarkKind::AfterTool);
     let before: Option<QuietMark> = marks::read_record(world, &path)?;
     if heard.subagent || heard.event != Event::AfterTool || before.is_none_or(|before| before.quiet != seen.at) {
         return Ok(false);
@@ -65,5 +65,5 @@ pub fn nothing_new(world: &dyn World, layout: &Layout, call: &Call<'_>) -> Resul
 
 /// Remembers that the agent was told all its news.
 pub(super) fn remember(town: &Town, incarnation: &IncarnationId, mark: Mark, seen: &Seen) -> Result<()> {
-    marks::write_mark(town, incarnation, Moment::AfterTool.as_str(), &QuietMark { mark, quiet: seen.at.clone() })
+    marks::write_mark(town, incarnation, MarkKind::AfterTool, &QuietMark { mark, quiet: seen.at.clone() })
 }

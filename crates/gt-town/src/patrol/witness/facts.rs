@@ -204,7 +204,7 @@ pub fn explain(town: &Town, attempt: &Attempt) -> Result<Explained> {
         format!("process: {}", process_words(found.facts.process.as_ref())),
         format!("incarnations that count: {} of {}", found.facts.incarnations, town.settings.max_incarnations),
     ];
-    facts.extend(found.marks.0.iter().map(|(name, mark)| {
+    facts.extend(found.marks.by_name().into_iter().map(|(name, mark)| {
         let ago = now.saturating_sub(Duration::from_micros(mark.at_us)).as_secs();
         let more: Vec<&str> = [mark.tool.as_deref(), mark.text.as_deref()].into_iter().flatten().collect();
         let more = if more.is_empty() { String::new() } else { format!(": {}", more.join(" ")) };

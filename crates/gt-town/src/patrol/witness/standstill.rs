@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gt_ledger::{Attempt, Condition, Tx};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
-use gt_model::moment::{NUDGE_LINE, Stage};
+use gt_model::moment::{MarkKind, NUDGE_LINE, Stage};
 use gt_model::patrol::Verdict;
 use gt_model::protocol::Message;
 use gt_world::Said;
@@ -65,13 +65,13 @@ impl Witness<'_> {
 
     /// Decides a snapshot after a turn that used tools.
     pub(super) fn note_turn(&self, attempt: &Attempt, found: &Found, watch: &mut Watch) -> Result<()> {
-        let (Some(newest), Some(stop)) = (found.newest(), found.marks.get("stop")) else { return Ok(()) };
+        let (Some(newest), Some(stop)) = (found.newest(), found.marks.get(MarkKind::Stop)) else { return Ok(()) };
         let before = watch.turns.get(&newest.id.0).copied().unwrap_or_default();
         if found.facts.hook_empty || newest.ended_at.is_some() || stop.at_us <= before {
             return Ok(());
         }
         watch.turns.insert(newest.id.0.clone(), stop.at_us);
-        if found.marks.get("after-tool").is_none_or(|tool| tool.at_us <= before) {
+        if found.marks.get(MarkKind::AfterTool).is_none_or(|tool| tool.at_us <= before) {
             return Ok(());
         }
         self.write("turn end", |tx| decided::decide_snapshot(tx, attempt))

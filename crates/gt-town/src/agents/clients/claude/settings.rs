@@ -9,6 +9,7 @@ use std::path::Path;
 use gt_model::clients::Client;
 use gt_model::clients::claude::rules;
 use gt_model::guard::permit::Grants;
+use gt_model::moment::Moment;
 use serde_json::{Value, json};
 
 use crate::agents::clients::{quote, version_line};
@@ -33,19 +34,19 @@ type Version = (u32, u32, u32);
 
 /// The client's events, each with our moment (a start is primed) and the first version known to accept it. A version that
 /// does not know an event drops all hooks of a file that names it.
-const EVENTS: &[(&str, &str, Version)] = &[
-    ("SessionStart", "start", (1, 0, 62)),
-    ("UserPromptSubmit", "prompt", (1, 0, 54)),
-    ("PreToolUse", "before-tool", (1, 0, 38)),
-    ("PermissionRequest", "permission", (2, 1, 197)),
-    ("PostToolUse", "after-tool", (1, 0, 38)),
-    ("Stop", "stop", (1, 0, 41)),
-    ("PreCompact", "compact", (1, 0, 48)),
-    ("Notification", "notification", (1, 0, 38)),
-    ("SessionEnd", "end", (1, 0, 85)),
-    ("StopFailure", "stop-failure", (2, 1, 197)),
+const EVENTS: &[(&str, Moment, Version)] = &[
+    ("SessionStart", Moment::Start, (1, 0, 62)),
+    ("UserPromptSubmit", Moment::Prompt, (1, 0, 54)),
+    ("PreToolUse", Moment::BeforeTool, (1, 0, 38)),
+    ("PermissionRequest", Moment::Permission, (2, 1, 197)),
+    ("PostToolUse", Moment::AfterTool, (1, 0, 38)),
+    ("Stop", Moment::Stop, (1, 0, 41)),
+    ("PreCompact", Moment::Compact, (1, 0, 48)),
+    ("Notification", Moment::Notification, (1, 0, 38)),
+    ("SessionEnd", Moment::End, (1, 0, 85)),
+    ("StopFailure", Moment::StopFailure, (2, 1, 197)),
     // A failed tool was used as well: without this event the tool would count as still running.
-    ("PostToolUseFailure", "after-tool", (2, 1, 330)),
+    ("PostToolUseFailure", Moment::AfterTool, (2, 1, 330)),
 ];
 
 /// Writes the settings of a session and completes its environment.
@@ -94,7 +95,7 @@ fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, grants: &
     let version = version.unwrap_or((2, 0, 0));
     let known = EVENTS.iter().filter(|(_, _, since)| *since <= version);
     let hooks: serde_json::Map<String, Value> =
-        known.map(|(event, moment, _)| ((*event).to_owned(), hook(gt, event, moment))).collect();
+        known.map(|(event, moment, _)| ((*event).to_owned(), hook(gt, event, *moment))).collect();
     let mut settings = json!({
         "hooks": hooks,
         // Overrides the user's and the project's settings: without hooks there is no guard, no mail and no stop.
@@ -109,12 +110,12 @@ fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, grants: &
 }
 
 /// Builds one hook. A failure in it must not stop the client, which takes exit code 2 as a refusal.
-fn hook(gt: &Path, event: &str, moment: &str) -> Value {
+fn hook(gt: &Path, event: &str, moment: Moment) -> Value {
     let gt = quote(&gt.display().to_string());
     let client = Client::Claude.as_str();
     let command = match moment {
-        "start" => format!("{gt} prime --moment start --client {client} || :"),
-        other => format!("{gt} moment {other} --client {client} || :"),
+        Moment::Start => format!("{gt} prime --moment start --client {client} || :"),
+        other => format!("{gt} moment {} --client {client} || :", other.as_str()),
     };
     let hooks = json!([{ "type": "command", "command": command, "timeout": HOOK_LIMIT_SECONDS }]);
     match event {

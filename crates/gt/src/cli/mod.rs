@@ -8,44 +8,20 @@ use clap::{Args, Command, Parser, Subcommand, ValueEnum};
 
 use crate::commands::Verb;
 
-mod agent;
 mod bead;
 mod bead_care;
 mod bead_list;
 mod bead_nouns;
-mod config;
-mod cost;
-mod crew;
-mod daemon;
-mod demo;
-mod keep;
 mod ledger;
-mod mayor;
-mod moment;
-mod rig;
 mod session;
-mod steps;
-mod sync;
 
-pub use agent::{AgentVerb, AnswerArg};
 pub use bead::{BeadArgs, BeadFlags, BeadVerb, CreateArgs, EditArgs, InitArgs, SetupClient, UpdateArgs};
 pub use bead_care::{CareVerb, DoctorArgs, DoctorCheck};
 pub use bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 pub use bead_nouns::{ConfigVerb, DepVerb, DirectionArg, EpicVerb, LabelVerb};
-pub use config::SettingsVerb;
-pub use cost::CostArgs;
-pub use crew::CrewVerb;
-pub use daemon::{BootVerb, DeaconVerb};
-pub use demo::{DemoArgs, DemoVerb};
-pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
-pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
-pub use moment::{ClientArg, MomentArg, PrimeArgs};
+pub use ledger::ImportFlags;
 
-pub use mayor::MayorVerb;
-pub use rig::{GatesVerb, RigVerb};
-pub use session::{RuntimeArg, SessionVerb};
-pub use steps::{MolVerb, ParkStatus, StepVerb};
-pub use sync::{SyncArgs, TownVerb};
+pub use session::RuntimeArg;
 
 /// Many coding agents on several git repositories, and no work lost.
 #[derive(Debug, Parser)]
@@ -206,17 +182,6 @@ pub enum ColorChoice {
     Always,
     /// Never.
     Never,
-}
-
-/// Shells that completions are written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ShellArg {
-    /// GNU bash, 4 or newer.
-    Bash,
-    /// Z shell.
-    Zsh,
-    /// fish.
-    Fish,
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Completions: what could come next on a command line, live ids included. Shells call the hidden verb `gt complete`.
+//! `gt complete`: what could come next on a command line, live ids included. Shells call this hidden verb.
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Args, Command};
 use gt_ledger::BeadFilter;
 use gt_model::bead::BeadType;
 use gt_town::town::config::keys::{RIG, TOWN};
 use gt_town::{Error, Town};
 
 use crate::Process;
-use crate::cli::{Global, ShellArg};
+use crate::cli::Global;
 use crate::commands::help;
 use crate::console::{Console, printable};
 use crate::context::{TownHandle, open_town};
@@ -21,22 +21,19 @@ const LIVE_LIMIT: u32 = 200;
 /// A word that could come next, and what it is.
 type Candidate = (String, String);
 
-/// Runs `gt completions`.
-pub fn script(shell: ShellArg, console: &mut Console<'_>) -> CliResult {
-    let text = match shell {
-        ShellArg::Bash => include_str!("../complete/gt.bash"),
-        ShellArg::Zsh => include_str!("../complete/gt.zsh"),
-        ShellArg::Fish => include_str!("../complete/gt.fish"),
-    };
-    console.line(text.trim_end())?;
-    Ok(0)
+/// Print what could come next on a command line, for shells
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub struct CompleteArgs {
+    /// The command line up to the cursor, the program's name first
+    #[arg(last = true)]
+    words: Vec<String>,
 }
 
-/// Runs `gt complete`: prints a line for each candidate, `<word>\t<what it is>`. `words` is the command line up to the cursor,
-/// with the program's name first. Leaves out what it can't find: no person reads an error here.
-pub fn complete(words: &[String], process: &Process, console: &mut Console<'_>) -> CliResult {
+/// Runs `gt complete`: prints a line for each candidate, `<word>\t<what it is>`. Leaves out what it can't find: no person reads an error here.
+pub fn complete(args: &CompleteArgs, process: &Process, console: &mut Console<'_>) -> CliResult {
     let command = help::command();
-    let line = Line::read(&command, words);
+    let line = Line::read(&command, &args.words);
     let live = |kind| live(kind, line.town.as_deref(), process);
     for (word, what) in line.candidates(&live) {
         if word.starts_with(&line.current) {

@@ -1,15 +1,62 @@
-//! Verb for the usage of models and its approximate cost.
+//! `gt cost`.
 
+use clap::{Args, ValueEnum};
 use gt_town::admission::spend;
+use gt_town::admission::usage::By;
 use gt_town::admission::usage::{self, Cost, Report};
 
-use crate::cli::CostArgs;
+use crate::cli::Group;
 use crate::console::{Console, Table, printable};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
+/// Show how many tokens models used, and about how much they cost
+#[derive(Debug, Args)]
+#[command(display_order = Group::Watch.order())]
+pub struct CostArgs {
+    /// Group by this
+    #[arg(long, value_enum, default_value = "day")]
+    by: ByArg,
+    /// Only since then: the last days (7d; today is 1d), or a date (2026-11-22)
+    #[arg(long, value_name = "DAYS|DATE")]
+    since: Option<String>,
+}
+
+/// What costs are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ByArg {
+    /// Bead
+    Bead,
+    /// Worker
+    Worker,
+    /// Rig
+    Rig,
+    /// Model
+    Model,
+    /// Convoy
+    Convoy,
+    /// Day
+    Day,
+    /// Kind of agent
+    Agent,
+}
+
+impl From<ByArg> for By {
+    fn from(by: ByArg) -> Self {
+        match by {
+            ByArg::Bead => Self::Bead,
+            ByArg::Worker => Self::Worker,
+            ByArg::Rig => Self::Rig,
+            ByArg::Model => Self::Model,
+            ByArg::Convoy => Self::Convoy,
+            ByArg::Day => Self::Day,
+            ByArg::Agent => Self::Agent,
+        }
+    }
+}
+
 /// Runs `gt cost`.
-pub fn cost(context: &Context<'_>, args: &CostArgs, console: &mut Console<'_>) -> CliResult {
+pub fn cost(args: &CostArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
     let since = args.since.as_deref().map(|word| usage::since_day(town, word).ok_or_else(|| unknown_since(word)));
     let report = usage::report(town, args.by.into(), &since.transpose()?.unwrap_or_default())?;

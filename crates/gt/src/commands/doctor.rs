@@ -87,7 +87,7 @@ fn break_again(context: &Context<'_>, deep: bool, console: &mut Console<'_>) -> 
 
 /// Reports another `gt` or `bd` in the overseer's PATH. That is no fault, since agents get ours.
 fn path_check(process: &Process) -> doctor::Check {
-    let others: Vec<String> = super::town::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
+    let others: Vec<String> = super::install::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
     let detail =
         if others.is_empty() { "no other gt or bd".to_owned() } else { format!("others: {}", others.join(", ")) };
     doctor::Check { name: "PATH".to_owned(), ok: true, warn: false, detail, hint: None }

@@ -1,9 +1,9 @@
-//! Help beyond `--help`: verbs in groups, topics, exit codes, the list of verbs for the docs.
+//! `gt help`: verbs in groups, topics, exit codes, the list of verbs for the docs.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 use gt_town::Error;
 
@@ -11,6 +11,20 @@ use crate::Process;
 use crate::cli::{Cli, Group};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult, EXIT_CODES};
+
+/// Explain a verb or a topic: town, rig, polecats, refinery, formulas, mail, recovery, agents, exit-codes
+#[derive(Debug, Args)]
+#[command(display_order = Group::Other.order())]
+pub struct HelpArgs {
+    /// The verb or topic
+    words: Vec<String>,
+    /// Print the list of all verbs, as docs/verbs.md has it
+    #[arg(long, hide = true)]
+    markdown: bool,
+    /// Write a man page for each verb to a folder, gt.1 and so on: gt help --man ~/.local/share/man/man1
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["words", "markdown"])]
+    man: Option<PathBuf>,
+}
 
 /// Topics of `gt help <topic>`.
 const TOPICS: &[(&str, &str)] = &[
@@ -59,9 +73,13 @@ fn about(command: &Command) -> String {
 }
 
 /// Runs `gt help`.
-pub fn help(words: &[String], markdown: bool, console: &mut Console<'_>) -> CliResult {
+pub fn help(args: &HelpArgs, process: &Process, console: &mut Console<'_>) -> CliResult {
+    let HelpArgs { words, markdown, man } = args;
+    if let Some(folder) = man {
+        return man_pages(folder, process, console);
+    }
     let mut command = command();
-    if markdown {
+    if *markdown {
         console.line(verbs_markdown(&command).trim_end())?;
         return Ok(0);
     }
@@ -94,7 +112,7 @@ pub fn help(words: &[String], markdown: bool, console: &mut Console<'_>) -> CliR
 }
 
 /// Runs `gt help --man`.
-pub fn man_pages(folder: &Path, process: &Process, console: &mut Console<'_>) -> CliResult {
+fn man_pages(folder: &Path, process: &Process, console: &mut Console<'_>) -> CliResult {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
@@ -104,7 +122,7 @@ pub fn man_pages(folder: &Path, process: &Process, console: &mut Console<'_>) ->
     for (name, page) in &pages {
         disk.write(&folder.join(format!("{name}.1")), page).map_err(Error::from)?;
     }
-    console.line(&format!("{} pages are in {}", pages.len(), printable(&folder.display().to_string())))?;
+    console.line(&format!("wrote {} pages to {}", pages.len(), printable(&folder.display().to_string())))?;
     Ok(0)
 }
 

@@ -1,9 +1,12 @@
-//! Verbs that clients' hooks call. They must be quick, and never break the client.
+//! `gt moment`.
 
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::Path;
+use std::str::FromStr;
 
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 use gt_model::clients::Client;
 use gt_model::moment::{Event, INPUT_LIMIT_BYTES, Moment, Source};
 use gt_town::moments::{Call, Seen};
@@ -19,6 +22,53 @@ use crate::console::Console;
 use crate::context::{TownHandle, find_town};
 use crate::error::{CliError, CliResult};
 
+/// Answer a client's hook: standard input describes as JSON what happens
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub struct MomentArgs {
+    /// The moment
+    moment: MomentArg,
+    /// The client that calls
+    #[arg(long)]
+    client: ClientArg,
+}
+
+/// A moment, as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MomentArg(pub Moment);
+
+/// All of them, as clap needs them.
+const MOMENTS: [MomentArg; Moment::ALL.len()] = {
+    let (mut all, mut at) = ([MomentArg(Moment::Start); Moment::ALL.len()], 0);
+    while at < all.len() {
+        all[at] = MomentArg(Moment::ALL[at]);
+        at += 1;
+    }
+    all
+};
+
+impl ValueEnum for MomentArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        &MOMENTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.as_str()))
+    }
+}
+
+/// A client, as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientArg(pub Client);
+
+impl FromStr for ClientArg {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Client::parse(word).map(Self).ok_or_else(|| "gt has no adapter for this client".to_owned())
+    }
+}
+
 /// Returns the moment and the client if these arguments are one of the two calls that gt writes into clients' settings.
 pub fn words(args: &[OsString]) -> Option<(Moment, Client)> {
     let words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
@@ -31,7 +81,12 @@ pub fn words(args: &[OsString]) -> Option<(Moment, Client)> {
     Some((Moment::parse(moment)?, Client::parse(client)?))
 }
 
-/// Runs `gt moment …`, and `gt prime --moment start`. On any error it returns exit code 0, prints nothing, and writes a line
+/// Runs `gt moment`.
+pub fn moment(args: &MomentArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    call(args.moment.0, args.client.0, global, process, console)
+}
+
+/// Answers a hook that `gt moment` or `gt prime --moment start` serves. On any error it returns exit code 0, prints nothing, and writes a line
 /// into `logs/hooks.log` of the session's folder.
 ///
 /// Outside a town, or without an identity, it belongs to no session and says nothing at all.

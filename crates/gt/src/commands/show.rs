@@ -33,9 +33,9 @@ pub fn show(args: &ShowArgs, context: &Context<'_>, console: &mut Console<'_>) -
         Story::Bead(story) => say_bead(&story, console)?,
         Story::Convoy(story) => say_convoy(&story, console)?,
         Story::MergeRequest(shown) => super::mq::show::say(&shown, console)?,
-        Story::Worker { .. } => return super::keep::show(context, id, console),
+        Story::Worker { .. } => return super::polecat::show::show_named(context, id, console),
         Story::Agent(status) => super::mayor::say(&status, console)?,
-        Story::Session(session) => super::session::say_session(&session, console)?,
+        Story::Session(session) => super::session::show::say_session(&session, console)?,
         Story::Rig(story) => say_rig_story(&story, console)?,
     }
     Ok(0)

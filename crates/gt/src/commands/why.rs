@@ -36,7 +36,7 @@ pub fn why(args: &WhyArgs, context: &Context<'_>, console: &mut Console<'_>) -> 
         return why_agent(context, &agent, console);
     }
     if id.contains('/') {
-        return super::keep::show(context, id, console);
+        return super::polecat::show::show_named(context, id, console);
     }
     let id = context.town.ledger.read(|view| match beads::resolve(view, id) {
         Ok(bead) => Ok(bead),

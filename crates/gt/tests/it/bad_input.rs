@@ -122,7 +122,7 @@ fn what_the_state_of_things_forbids() {
     still.check(&["convoy", "show", &first], REFUSED, "not a convoy", "gt convoy list");
     still.check(&["sling", &first, RIG, "--convoy", &blocked], REFUSED, "not a convoy", "gt convoy list");
     still.check(&["rig", "remove", RIG, "--yes"], REFUSED, &format!("is at work on {slung}"), "gt unsling");
-    still.check(&["rig", "remove", RIG], USAGE, "wants a --yes", "--dry-run");
+    still.check(&["rig", "remove", RIG], USAGE, "needs --yes", "--dry-run");
     still.check(
         &["rig", "gates", "add", RIG, "run-tests", "true"],
         REFUSED,

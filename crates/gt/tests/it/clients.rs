@@ -335,7 +335,7 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
     };
     refused(&["trust=always"], 2, "trust takes one of: accept-edits, bypass");
     refused(&["gate=none"], 2, "gt rig gates add");
-    refused(&["landing"], 2, "`landing` is no key=value");
+    refused(&["landing"], 2, "`landing` is not key=value");
     refused(&["agent=nobody"], 3, "no kind of agent is called `nobody`");
     town.ok(&["rig", "set", RIG, "trust="]);
     assert!(!std::fs::read_to_string(&file).unwrap().contains("trust"));

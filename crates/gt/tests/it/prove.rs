@@ -163,7 +163,7 @@ fn a_rig_that_was_cut_short_before_the_town_knew_it_is_named() {
     let remote = town.project("main", &[("run-tests", "true\n")]).display().to_string();
     let cut = town.gt_with(&town.root(), &[("GT_FAULT", "commit:rig add:before")], &["rig", "add", RIG, &remote]);
     assert_ne!(cut.code, 0);
-    let words = "gt rig add app was cut short before the rig was there";
+    let words = "gt rig add app was interrupted before the rig existed";
     let doctor = town.gt(&["doctor"]).out;
     assert!(doctor.contains(&format!("FAIL  rig app: {words}")), "{doctor}");
     assert!(town.gt(&["rig", "list"]).err.contains(words));

@@ -3,7 +3,7 @@
 use clap::Args;
 use gt_town::refinery::clean_run;
 
-use crate::commands::rig::say_run;
+use crate::commands::rig::gates::run::say_run;
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::CliResult;

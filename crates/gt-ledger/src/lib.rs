@@ -165,7 +165,7 @@ pub enum LedgerError {
     #[error("a ledger is already at {}", .0.display())]
     Exists(PathBuf),
     /// A newer gt wrote the ledger.
-    #[error("the ledger has schema {found}, this gt knows {known}: use the newer gt")]
+    #[error("the ledger has schema {found}, but this gt knows only {known}: use the newer gt")]
     Newer {
         /// Schema version of the ledger.
         found: i64,
@@ -176,7 +176,7 @@ pub enum LedgerError {
     #[error("{} is a database of another program", .0.display())]
     Foreign(PathBuf),
     /// The lock was not free within the time limit.
-    #[error("the ledger is busy: no turn within {} ms", .0.as_millis())]
+    #[error("the ledger is busy: other writers held its lock for {} ms", .0.as_millis())]
     Busy(Duration),
     /// The ledger contains a value that it must not contain.
     #[error("the ledger holds {what} that can't be read: {text}")]
@@ -196,7 +196,7 @@ pub enum LedgerError {
     #[error("the ledger {} was removed or replaced while this gt had it open; nothing was written", .0.display())]
     Replaced(PathBuf),
     /// The caller runs inside a gate, a set-up command or an acceptance command. Code there may only read.
-    #[error("gates, set-up and acceptance commands run agents' code, which only reads: nothing was changed")]
+    #[error("gates, set-up and acceptance commands run agents' code, so gt only reads for them: nothing was changed")]
     Confined,
     /// The lock could not be taken.
     #[error(transparent)]

@@ -35,7 +35,8 @@ pub enum Address {
 /// The text is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no address: use `mayor/`, `deacon/`, `overseer`, `<rig>/witness`, `<rig>/refinery`, `<rig>/polecats/<name>` or `<rig>/crew/<name>`"
+    "`{0}` is not an address: use `mayor/`, `deacon/`, `overseer`, `<rig>/witness`, `<rig>/refinery`, \
+     `<rig>/polecats/<name>` or `<rig>/crew/<name>`"
 )]
 pub struct AddressError(pub String);
 

@@ -39,7 +39,8 @@ impl TryFrom<Word> for CleanEvery {
             Word::Landings(count) => Ok(Self::Landings(count)),
             Word::Time(text) => time(&text).ok_or_else(|| {
                 format!(
-                    "`{text}` is neither a number of landings nor a time: clean_every = 10, or clean_every = \"6h\""
+                    "`{text}` is neither a number of landings nor a length of time: use clean_every = 10 or \
+                     clean_every = \"6h\""
                 )
             }),
         }

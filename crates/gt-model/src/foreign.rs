@@ -99,7 +99,7 @@ pub fn quoted(text: &str, bytes: usize, more: &str) -> String {
     if whole.len() <= bytes {
         return whole;
     }
-    let last = format!("| … all of it: {more}");
+    let last = format!("| … full text: {more}");
     let shown = cut(&whole, bytes.saturating_sub(last.len() + 1)).trim_end_matches(['|', ' ', '\n']);
     if shown.is_empty() { last } else { format!("{shown}\n{last}") }
 }
@@ -157,9 +157,9 @@ mod tests {
     fn text_of_others_is_cut_and_marked() {
         assert_eq!(quoted("a\x1b[2Jb\r\nc\n", 100, "x"), "| a [2Jb\n| c");
         let cut = quoted(&"ä\n".repeat(100), 60, "gt mail read m");
-        assert_eq!(cut, "| ä\n| ä\n| ä\n| ä\n| ä\n| … all of it: gt mail read m");
+        assert_eq!(cut, "| ä\n| ä\n| ä\n| ä\n| ä\n| … full text: gt mail read m");
         assert!(quoted(&"\n\n".repeat(100), 60, "x").len() <= 60);
-        assert_eq!(quoted("a long text that is cut", 5, "x"), "| … all of it: x");
+        assert_eq!(quoted("a long text that is cut", 5, "x"), "| … full text: x");
         assert_eq!(quoted("", 3, "x"), "");
         assert_eq!(one_line("a\nb\u{7}"), "a b ");
         assert_eq!(quoted("a\u{2028}b\u{e0041}\u{202e}c ä\u{1f600}", 99, "x"), "| a b  c ä\u{1f600}");

@@ -117,7 +117,7 @@ pub const RESERVED_RIG_NAMES: &[&str] = &[".beads", "mayor", "deacon", "logs", "
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RigNameError {
     /// It does not have the form `[A-Za-z0-9][A-Za-z0-9_-]{0,39}`.
-    #[error("`{0}` is no plain name: use 1 to 40 letters, digits, `-` or `_`, starting with a letter or digit")]
+    #[error("`{0}` is not a plain name: use 1 to 40 letters, digits, `-` or `_`, starting with a letter or digit")]
     NotPlain(String),
     /// It is one of [`RESERVED_RIG_NAMES`].
     #[error("`{0}` is a name that the town uses itself")]

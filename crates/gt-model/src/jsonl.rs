@@ -57,7 +57,7 @@ pub enum Fault {
     #[error("a git conflict marker")]
     ConflictMarker,
     /// The line is not a JSON object.
-    #[error("no JSON object: {0}")]
+    #[error("not a JSON object: {0}")]
     NotJson(String),
     /// Lists and objects are nested more than [`MAX_DEPTH`] levels deep.
     #[error("nested more than {MAX_DEPTH} levels deep")]
@@ -79,7 +79,7 @@ pub enum Fault {
         found: &'static str,
     },
     /// A time is not in RFC 3339 form.
-    #[error("`{key}` is no RFC 3339 time: {text:?}")]
+    #[error("`{key}` is not an RFC 3339 time: {text:?}")]
     BadTime {
         /// Key of the time.
         key: String,

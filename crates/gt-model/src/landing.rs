@@ -44,7 +44,7 @@ impl TryFrom<String> for Person {
     fn try_from(text: String) -> Result<Self, String> {
         let parts = text.trim().strip_suffix('>').and_then(|text| text.rsplit_once('<'));
         let person = parts.and_then(|(name, mail)| Self::new(name, mail));
-        person.ok_or_else(|| format!("`{text}` is no name with an address: Ann Lee <ann@example.org>"))
+        person.ok_or_else(|| format!("`{text}` is not a name with an address, as in Ann Lee <ann@example.org>"))
     }
 }
 

@@ -139,7 +139,7 @@ impl Verdict {
             Self::Done => "done: submitted or parked".to_owned(),
             Self::Starting => "starting".to_owned(),
             Self::NotReady(failure @ StartFailure::Unhooked) => format!("ended: {}", failure.as_str()),
-            Self::NotReady(failure) => format!("it does not start: {}", failure.as_str()),
+            Self::NotReady(failure) => format!("can't start: {}", failure.as_str()),
             Self::Working => "working".to_owned(),
             Self::InTool(tool) => format!("in a tool: {tool}"),
             Self::LongTool(tool) => format!("in a tool for too long: {tool}"),

@@ -163,7 +163,8 @@ pub fn explain(red: &Red<'_>) -> Option<Remedy> {
         return Some(remedy(
             Cause::Time,
             red,
-            "it was not over in time: raise timeout_seconds (setup_timeout_seconds of a set-up) in rig.toml, or find out what it waits for",
+            "it exceeded its time limit: raise timeout_seconds (for a set-up, setup_timeout_seconds) in rig.toml, or \
+             find out what it waits for",
         ));
     }
     let said = without_offers(red.said);
@@ -227,15 +228,20 @@ fn asked_for(said: &str) -> Option<String> {
 fn remedy(cause: Cause, red: &Red<'_>, text: &str) -> Remedy {
     let text = match cause {
         _ if !text.is_empty() => text.to_owned(),
-        Cause::Browser => "it needs a browser: install it on this machine, or take another gate: gt rig gates add, remove".to_owned(),
-        Cause::Service => "it needs a service that does not run here: start it on this machine, or take a gate without it".to_owned(),
-        Cause::Network => "it needs the network, which could not be reached: fetch in the set-up what it needs, or try again".to_owned(),
-        Cause::LockFile => "the lock file does not fit what the project asks for: bring it up to date on the trunk".to_owned(),
-        Cause::Version => "it needs another version of its language or tools: install that one, then gt agent check --update takes your PATH".to_owned(),
-        Cause::Module if red.has_set_up => "a package is missing: the set-up does not install all that it needs; [worktree] setup in rig.toml".to_owned(),
+        Cause::Browser => "it needs a browser: install it on this machine, or replace the gate: gt rig gates add, \
+                           remove".to_owned(),
+        Cause::Service => "it needs a service that does not run here: start it on this machine, or use a gate without \
+                           it".to_owned(),
+        Cause::Network => "it could not reach the network: fetch in the set-up what it needs, or try again".to_owned(),
+        Cause::LockFile => "the lock file does not match the project's requirements: update it on the trunk".to_owned(),
+        Cause::Version => "it needs another version of its language or tools: install that one, then gt agent check \
+                           --update copies your PATH".to_owned(),
+        Cause::Module if red.has_set_up => "a package is missing: the set-up does not install all that it needs: \
+                                            change [worktree] setup in rig.toml".to_owned(),
         Cause::Module => "a package is missing, and the rig has no set-up that would install it: [worktree] setup in rig.toml; gt rig prove --fix proposes one".to_owned(),
-        Cause::Program => format!("{} is not in the workers' PATH: install it, then gt agent check --update takes your PATH", program(red)),
-        Cause::Machine => "the machine has too little memory, disk or handles for it".to_owned(),
+        Cause::Program => format!("{} is not in the workers' PATH: install it, then gt agent check --update copies \
+                                   your PATH", program(red)),
+        Cause::Machine => "the machine has too little memory or disk, or too few file handles".to_owned(),
         Cause::Variable | Cause::Time => String::new(),
     };
     Remedy { cause, text, variable: None }

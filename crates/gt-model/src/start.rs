@@ -70,8 +70,8 @@ impl StartFailure {
             Self::FirstStart => "it asks the questions of its first start",
             Self::AsksPermission => "it asks for permission",
             Self::Crashed => "it ends before it has begun, again and again",
-            Self::Silent => "nothing was seen of it by the deadline",
-            Self::Unhooked => "its client used tools and called no hook of Gas Town's, so there was no guard",
+            Self::Silent => "it showed no sign of life by the deadline",
+            Self::Unhooked => "its client used tools without calling Gas Town's hooks, so no guard checked it",
         }
     }
 

@@ -95,7 +95,7 @@ pub enum WorldError {
         text: String,
     },
     /// An agent or a tool has put a symbolic link on the way to a file of the town. The town did not follow the link.
-    #[error("can't {act} {}: {} is a link, and no link is followed in a town", path.display(), at.display())]
+    #[error("can't {act} {}: {} is a link, and gt follows no link in a town", path.display(), at.display())]
     Led {
         /// What the operation did, as a verb.
         act: &'static str,

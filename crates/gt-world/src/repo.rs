@@ -399,7 +399,7 @@ pub trait Repo: History {
         _parent: &Sha,
         _committer: Option<&Person>,
     ) -> WorldResult<Sha> {
-        Err(WorldError::Unexpected("this world signs nothing".to_owned()))
+        Err(WorldError::Unexpected("this world can't sign".to_owned()))
     }
     /// Returns the overseer's name and mail address, by the configuration that applies to all of the overseer's repositories;
     /// `None` where it has none.

@@ -152,7 +152,7 @@ impl Bwrap {
         let lacks = if self.own_processes {
             ""
         } else {
-            "; an agent in it sees all your processes, since none of its own can be had"
+            "; an agent in it sees all your processes, because this machine can't give it a process namespace"
         };
         format!("{}, and it works here{lacks}", self.program.display())
     }

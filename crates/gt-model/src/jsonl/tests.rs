@@ -145,9 +145,9 @@ fn bad_lines_say_why() {
     let check_entry = |entry: &str, expected: &str| check(&with(&format!(",{entry}")), expected);
     check("<<<<<<< HEAD", "a git conflict marker");
     check("=======", "a git conflict marker");
-    check("[1]", "no JSON object: invalid type: sequence, expected an object at column 0");
-    check("{\"id\":\"x\"", "no JSON object: EOF while parsing an object at column 9");
-    check("{} {}", "no JSON object: trailing characters at column 4");
+    check("[1]", "not a JSON object: invalid type: sequence, expected an object at column 0");
+    check("{\"id\":\"x\"", "not a JSON object: EOF while parsing an object at column 9");
+    check("{} {}", "not a JSON object: trailing characters at column 4");
     check("{}", "`id` is missing");
     check(r#"{"id":""}"#, "`id` is missing");
     check(r#"{"id":7}"#, "`id` is a number, not a string");
@@ -169,8 +169,8 @@ fn bad_lines_say_why() {
         "`dependencies[0].type` is a list, not a string",
     );
     check_entry(r#""comments":[{"id":1.5}]"#, "`comments[0].id` is a number, not a whole number or a string");
-    check_entry(r#""closed_at":"yesterday""#, "`closed_at` is no RFC 3339 time: \"yesterday\"");
-    check_entry(r#""closed_at":"2025-01-01T00:00:00""#, "`closed_at` is no RFC 3339 time: \"2025-01-01T00:00:00\"");
+    check_entry(r#""closed_at":"yesterday""#, "`closed_at` is not an RFC 3339 time: \"yesterday\"");
+    check_entry(r#""closed_at":"2025-01-01T00:00:00""#, "`closed_at` is not an RFC 3339 time: \"2025-01-01T00:00:00\"");
     for lone in [r"\ud800", r"\ud800x", r"\ud800\n", r"\ud800\ud800", r"\udc00", r"\ude00\ud83d"] {
         let half = "an escape of half a character (a lone surrogate)";
         check_entry(&format!(r#""title":"{lone}""#), half);

@@ -325,7 +325,7 @@ impl Parser<'_> {
     fn number(&self, (text, at): &(String, Range<usize>)) -> Result<i64, QueryError> {
         let digits = text.strip_prefix(['P', 'p']).unwrap_or(text);
         let hint = || Some("0 (critical) to 4, as in `priority<=1`".to_owned());
-        digits.parse().map_err(|_| self.error_at(at.clone(), "this is no whole number", hint()))
+        digits.parse().map_err(|_| self.error_at(at.clone(), "this is not a whole number", hint()))
     }
 
     fn flag(&self, (text, at): &(String, Range<usize>)) -> Result<Value, QueryError> {
@@ -338,7 +338,7 @@ impl Parser<'_> {
 
     fn time(&self, (text, at): &(String, Range<usize>)) -> Result<Value, QueryError> {
         let hint = "a date (2026-01-31), a time (\"2026-01-31 12:00\"), `today`, \"last monday\", or a length of time: 7d is 7 days ago";
-        let bad = || self.error_at(at.clone(), "this is no time", Some(hint.to_owned()));
+        let bad = || self.error_at(at.clone(), "this is not a time", Some(hint.to_owned()));
         moment(text, self.now).map(|(from, to)| Value::Time(from, to)).ok_or_else(bad)
     }
 }

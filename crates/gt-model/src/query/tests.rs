@@ -73,7 +73,7 @@ fn errors_say_what_where_and_what_else() {
     check("title=\"x", "this quote is never closed\n  title=\"x\n        ^\nend the text with another \"");
     check(
         "priority=high",
-        "this is no whole number\n  priority=high\n           ^^^^\n0 (critical) to 4, as in `priority<=1`",
+        "this is not a whole number\n  priority=high\n           ^^^^\n0 (critical) to 4, as in `priority<=1`",
     );
     check(
         "status<open",

@@ -193,7 +193,7 @@ impl Nodes {
         }
         if self.exists(&to) {
             let (from, to) = (from.display(), to.display());
-            return Err(WorldError::Unexpected(format!("can't rename {from} to {to}: something is there already")));
+            return Err(WorldError::Unexpected(format!("can't rename {from} to {to}: something already exists there")));
         }
         if to.starts_with(&from) {
             return Err(io("rename", &from, ErrorKind::InvalidInput));
@@ -485,7 +485,7 @@ impl Disk for SimWorld {
         state.disk.require_no_link_before("copy to", to)?;
         if state.disk.exists(to) {
             let (from, to) = (from.display(), to.display());
-            return Err(WorldError::Unexpected(format!("can't copy {from} to {to}: something is there already")));
+            return Err(WorldError::Unexpected(format!("can't copy {from} to {to}: something already exists there")));
         }
         let nodes: Vec<(PathBuf, Node)> =
             state.disk.below(from).map(|(path, node)| (path.clone(), node.clone())).collect();

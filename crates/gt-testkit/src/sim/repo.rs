@@ -108,7 +108,7 @@ impl State {
 
     fn make_bare_remote(&mut self, folder: &Path, bare: &Path) -> WorldResult<()> {
         let Some(FolderFacts::Checkout { origin, branch, has_commit }) = self.folders.get(folder).cloned() else {
-            return Err(WorldError::Unexpected(format!("{} is no repository with a checkout", folder.display())));
+            return Err(WorldError::Unexpected(format!("{} is not a repository with a checkout", folder.display())));
         };
         let url = bare.display().to_string();
         match origin {

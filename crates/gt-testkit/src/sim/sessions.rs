@@ -390,7 +390,7 @@ impl Sessions for SimWorld {
     /// Returns busy if the line arrives during the agent's own turn.
     fn say(&self, dir: &Path, line: &str) -> WorldResult<Said> {
         if line.len() > SAY_LIMIT_BYTES || line.chars().any(char::is_control) {
-            return Err(WorldError::Unexpected(format!("this can't be said to an agent: {line:?}")));
+            return Err(WorldError::Unexpected(format!("gt can't type this to an agent: {line:?}")));
         }
         let mut state = self.acting("say")?;
         let Some(session) = state.sessions.running(dir).filter(|session| session.hears) else { return Ok(Said::NoWay) };

@@ -134,7 +134,7 @@ impl State {
             };
         }
         if !self.disk.files_below(&plan.path).is_empty() {
-            return Err(unexpected(&plan.path, "is there, but is no worktree"));
+            return Err(unexpected(&plan.path, "exists, but is not a worktree"));
         }
         let (head, start) = match &plan.branch {
             Some(branch) => (Head::Branch(branch.clone()), self.open_branch(repo, branch, plan)?),
@@ -203,7 +203,7 @@ impl State {
 
     /// Returns the files of a tree, which must exist, and of the worktree at `path`.
     fn tracked_and_there(&self, repo: &Path, path: &Path, tree: &Sha) -> WorldResult<(Arc<Tree>, Tree)> {
-        self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
+        self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is not a worktree"))?;
         let tracked =
             self.objects.tree(tree).cloned().ok_or_else(|| git("ls-tree", repo, format!("no tree {tree}")))?;
         Ok((tracked, self.disk.files_below(path)))
@@ -250,7 +250,7 @@ impl State {
     }
 
     pub(super) fn snapshot(&mut self, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
-        let worktree = self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
+        let worktree = self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is not a worktree"))?;
         let head = self.head_of(worktree)?;
         let (files, skipped) = self.working_tree(path, &head);
         let tree = self.objects.add_tree(files);
@@ -279,7 +279,7 @@ impl State {
     pub(super) fn snapshot_facts(&self, repo: &Path, snapshot: &Sha) -> WorldResult<SnapshotFacts> {
         let commit = self.commit(repo, snapshot)?;
         let mut parents = commit.parents.iter().cloned();
-        let no_snapshot = || WorldError::Unexpected(format!("{} is no snapshot", snapshot.short()));
+        let no_snapshot = || WorldError::Unexpected(format!("{} is not a snapshot", snapshot.short()));
         let head = parents.next().ok_or_else(no_snapshot)?;
         let (before, message) = (parents.next(), commit.message.clone());
         Ok(SnapshotFacts { commit: snapshot.clone(), head, before, taken_at: commit.author.seconds, message })
@@ -287,7 +287,7 @@ impl State {
 
     pub(super) fn restore_snapshot(&mut self, repo: &Path, path: &Path, snapshot: &Sha) -> WorldResult<()> {
         self.commit(repo, snapshot)?;
-        let worktree = self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
+        let worktree = self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is not a worktree"))?;
         let head = self.head_of(worktree)?;
         let (from, to) = (self.objects.files_of(&head), self.objects.files_of(snapshot));
         if from != to {
@@ -322,7 +322,7 @@ impl State {
     pub(super) fn export_tree(&mut self, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()> {
         self.commit(repo, commit)?;
         if self.disk.exists(to) {
-            return Err(unexpected(to, "is there already"));
+            return Err(unexpected(to, "already exists"));
         }
         self.disk.create_dir(to)?;
         let files = self.objects.files_of(commit);
@@ -335,7 +335,7 @@ impl State {
         self.worktree_of(repo, path)?;
         if self.disk.exists(path) {
             if self.disk.exists(to) {
-                return Err(unexpected(to, "is there already"));
+                return Err(unexpected(to, "already exists"));
             }
             self.disk.create_dir(to.parent().unwrap_or(Path::new("/")))?;
             self.disk.rename(path, to)?;

@@ -68,8 +68,9 @@ fn note_off<'a>(
 
 fn text(kind: &str, off: &Hooks) -> String {
     format!(
-        "{kind}: {off}. No session of it is started, and those that ran were ended. It goes on by itself when that setting \
-         is gone, or by `allow_without_hooks = true` in [agents.{kind}] of town.toml: then its agents run without a guard"
+        "{kind}: {off}. The town starts no session of it, and has ended those that ran. Work continues when that \
+         setting is removed, or with `allow_without_hooks = true` in [agents.{kind}] of town.toml: then its agents run \
+         without a guard"
     )
 }
 

@@ -75,11 +75,9 @@ fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
     let Met { incarnation, kind, stage, .. } = *met;
     let (condition, mark, what) = match stage {
         Stage::Limited(mark) => (ConditionKind::Limit, mark, "its account is at a limit".to_owned()),
-        Stage::LoggedOut(mark) => (
-            ConditionKind::Login,
-            mark,
-            format!("its account can't be used until a person has seen to it: {}", met.log_in),
-        ),
+        Stage::LoggedOut(mark) => {
+            (ConditionKind::Login, mark, format!("its account can't be used until a person fixes it: {}", met.log_in))
+        }
         _ => return Ok(()),
     };
     if !tx.react(incarnation, &fact(mark))? {

@@ -30,8 +30,8 @@ pub(crate) fn patrol(town: &Town) -> Result<()> {
             return tx.clear(ConditionKind::Memory, SUBJECT).map(drop).map_err(Error::from);
         }
         let text = format!(
-            "{} MB of memory are free, less than min_free_memory_mb = {} in town.toml: nobody new is started, who runs \
-             goes on",
+            "{} MB of memory are free, less than min_free_memory_mb = {} in town.toml: no new worker is started, \
+             running ones continue",
             free.unwrap_or_default() / MB,
             wanted / MB
         );

@@ -69,7 +69,7 @@ impl Today {
         ];
         let caps: Vec<String> = caps.into_iter().flatten().collect();
         let cap = if caps.is_empty() { "no cap".to_owned() } else { format!("the cap is {}", caps.join(" or ")) };
-        let reached = if self.reached { ": reached, nothing new is begun" } else { "" };
+        let reached = if self.reached { ": reached, no new work starts" } else { "" };
         format!("{}; {cap}{reached}", self.cost.words())
     }
 }
@@ -145,8 +145,8 @@ fn note_reached(town: &Town, settings: &TownSettings, caps: (u64, f64)) -> Resul
     }
     let until = next_day(town, town.world().clock().now());
     let text = format!(
-        "the day's cap is reached ({}): nothing new is begun until {until}, workers finish what they are at, turns of \
-         the mayor and crew end after their tool; gt resume --spend, or a higher cap in town.toml, goes on now",
+        "the day's cap is reached ({}): no new work starts until {until}, workers finish their beads, turns of the \
+         mayor and crew end after their current tool; to continue now: gt resume --spend, or a higher cap in town.toml",
         cost.words()
     );
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
@@ -252,7 +252,7 @@ fn park(town: &Town, attempt: &Attempt, cost: &Cost) -> Result<()> {
         // It may have been submitted meanwhile.
         let Some(attempt) = tx.attempt(attempt.id)?.filter(Attempt::is_hooked) else { return Ok(()) };
         let Some(bead) = tx.bead(&attempt.bead)? else { return Ok(()) };
-        let why = format!("attempt {} took more than one may: {}", attempt.number, cost.words());
+        let why = format!("attempt {} used more than an attempt may: {}", attempt.number, cost.words());
         sling::release(tx, &attempt, &bead, AttemptOutcome::Parked)?;
         tx.event("attempt-over-cap", &attempt.branch, Some(&attempt.bead), None, Some(&why.clone().into()))?;
         done::escalate(tx, &attempt, &why)?;

@@ -469,7 +469,9 @@ impl Cost {
         let tokens = format!("{} tokens", short(self.tokens));
         match (self.usd > 0.0, self.unpriced.is_empty()) {
             (true, true) => format!("{tokens}, about ${:.2}", self.usd),
-            (true, false) => format!("{tokens}, about ${:.2} and what {} costs", self.usd, self.unpriced.join(", ")),
+            (true, false) => {
+                format!("{tokens}, about ${:.2} plus the unknown cost of {}", self.usd, self.unpriced.join(", "))
+            }
             (false, true) => format!("{tokens}, about $0.00"),
             (false, false) => format!("{tokens}; the price of {} is not known", self.unpriced.join(", ")),
         }

@@ -135,7 +135,7 @@ fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String,
                 client.title()
             ),
             None => {
-                format!("install it, then gt agent check {kind} --update; or mend [agents.{kind}] command in town.toml")
+                format!("install it, then gt agent check {kind} --update; or fix [agents.{kind}] command in town.toml")
             }
         };
         return Ok(bad("program", format!("`{word}` is not in the workers' PATH"), next));
@@ -203,7 +203,9 @@ fn usage(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, S
         Counting::Transcript { .. } => ok(what, "from its client's transcript"),
         Counting::Printed { format: Format::None, .. } => ok(what, "it asks no model"),
         Counting::Printed { .. } => ok(what, "from what it prints, without a terminal"),
-        Counting::Unknown => warn(what, "unknown", "no cap holds it; docs/agents.md says how usage can be read"),
+        Counting::Unknown => {
+            warn(what, "unknown", "caps do not apply to it; docs/agents.md says how usage can be read")
+        }
     }
 }
 
@@ -217,7 +219,11 @@ fn payer(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> F
         (Auth::ApiKey, Some(name), _) => ok(what, format!("the account of the key in {name}")),
         (Auth::ApiKey, None, _) => {
             let names = preset.api_keys.join(" or ");
-            bad(what, format!("a key is to pay, and {names} is not set"), format!("set {names}, then gt down && gt up"))
+            bad(
+                what,
+                format!("auth = \"api-key\" is set, but {names} is not"),
+                format!("set {names}, then gt down && gt up"),
+            )
         }
         (Auth::Login, Some(name), _) => warn(
             what,
@@ -243,7 +249,7 @@ fn hooked(town: &Town, kind: &str, preset: &AgentPreset) -> Finding {
             what,
             found.to_string(),
             format!(
-                "have `{key}` taken out of that file; or let its agents run without a guard: [agents.{kind}] \
+                "have `{key}` removed from that file; or let its agents run without a guard: [agents.{kind}] \
                  allow_without_hooks = true in town.toml"
             ),
         ),
@@ -270,7 +276,7 @@ fn mode(kind: &str, preset: &AgentPreset, rig: &Rig) -> Finding {
     }
     match mode {
         PermissionMode::AcceptEdits if preset.client.is_none() => {
-            ok(&what, format!("what {kind} asks for is between it and its own settings"))
+            ok(&what, format!("{kind} asks for permission as its own settings say; gt does not control it"))
         }
         PermissionMode::Bypass => ok(&what, found),
         PermissionMode::AcceptEdits => {
@@ -313,7 +319,7 @@ fn variables(town: &Town, rig: &Rig) -> Finding {
     let what = format!("{}: variables", rig.name());
     let names = worker_env::stripped(town, Some(rig));
     if names.is_empty() {
-        return ok(&what, "workers and gates get all of yours that a build may ask for");
+        return ok(&what, "workers and gates get all of your variables that a build may ask for");
     }
     let more = names.len().saturating_sub(NAMED_VARIABLES);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };

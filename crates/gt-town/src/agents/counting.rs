@@ -121,22 +121,22 @@ pub(crate) fn admit(town: &Town, kind: &str, preset: &AgentPreset, runtime: Runt
             "[prices.models] in town.toml".to_owned(),
         ),
         (Lacks::Money, ..) => (
-            format!("{kind} does not name its model, so what it takes is not known in money"),
+            format!("{kind} does not name its model, so its cost is unknown"),
             format!("[agents.{kind}.usage] model = \"<model>\" in town.toml"),
         ),
         (_, _, Some(_)) => (
-            format!("what {kind} takes is unknown in a terminal"),
+            format!("the usage of {kind} is unknown in a terminal"),
             format!("--runtime headless, or [agents.{kind}] runtime = \"headless\" in town.toml"),
         ),
         (_, _, None) => (
-            format!("what {kind} takes is unknown"),
+            format!("the usage of {kind} is unknown"),
             format!(
                 "[agents.{kind}.usage] format = \"<format>\" in town.toml, if it prints one that docs/agents.md has"
             ),
         ),
     };
     Err(Error::refused(
-        format!("{what}, and {cap} in [spend] of town.toml could not hold: it is not started"),
+        format!("{what}, so {cap} in [spend] of town.toml could not be enforced: it is not started"),
         format!("{way}; or {cap} = 0"),
     ))
 }

@@ -27,9 +27,7 @@ pub(crate) fn patrol(town: &Town) -> Result<()> {
         let missing = town.agent(&kind).err().filter(|_| is_waited_for(town, &kind).unwrap_or(true));
         let text = missing.map(|error| {
             let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!(
-                "{error}, and work waits for it{hint}; it goes on by itself when town.toml has [agents.{kind}] again"
-            )
+            format!("{error}, and work waits for it{hint}; it continues when town.toml has [agents.{kind}] again")
         });
         let known = town.ledger.read(|view| view.condition(ConditionKind::NoKind, &kind).map_err(Error::from))?;
         if known.map(|known| known.text) != text {

@@ -114,9 +114,9 @@ pub(crate) fn mayors_mode(mayor: &MayorSettings) -> PermissionMode {
 /// Explains the mode of a rig's agents to people.
 pub(crate) fn why_mode(rig: &RigSettings) -> &'static str {
     match (rig.sandbox, rig.trust) {
-        (Sandbox::Bwrap, _) => "a sandbox is around it",
-        (Sandbox::None, PermissionMode::Bypass) => "a person has said so: trust = \"bypass\" in rig.toml",
-        (Sandbox::None, PermissionMode::AcceptEdits) => "there is no sandbox, and nobody has said trust=bypass",
+        (Sandbox::Bwrap, _) => "it runs in a sandbox",
+        (Sandbox::None, PermissionMode::Bypass) => "a person set trust = \"bypass\" in rig.toml",
+        (Sandbox::None, PermissionMode::AcceptEdits) => "there is no sandbox, and trust=bypass is not set",
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn admit(town: &Town, wish: &Wish<'_>) -> Result<()> {
         };
         return Err(Error::refused(
             format!(
-                "{kind} can't be kept to the mode {}: gt has no hooks in it that would say what it may do",
+                "{kind} can't be held to the mode {}: it calls no hooks, so gt can't say what it may do",
                 mode.as_str()
             ),
             format!("{way}; docs/agents.md says what that means for {kind}"),

@@ -302,8 +302,8 @@ impl Failing<'_> {
             | StartFailure::FirstStart
             | StartFailure::AsksPermission => format!("gt agent check {kind} says how, {retry}"),
             StartFailure::Unhooked => format!("gt agent check {kind} and gt doctor say what may be the cause, {retry}"),
-            StartFailure::Crashed => format!("gt peek {address}, mend it, {retry}"),
-            StartFailure::Silent => format!("gt peek {address}; gt session stop {address} starts it anew"),
+            StartFailure::Crashed => format!("gt peek {address}, fix the cause, {retry}"),
+            StartFailure::Silent => format!("gt peek {address}; gt session stop {address} restarts it"),
         })
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn choose(
         (_, Ok(_)) => Ok(Runtime::Tmux),
         (RuntimeChoice::Auto, Err(_)) => Ok(Runtime::Headless),
         (_, Err(why)) => Err(Error::refused(
-            format!("sessions are to run in tmux, but {why}"),
+            format!("the settings ask for sessions in tmux, but {why}"),
             "install tmux, or set runtime = \"auto\" in rig.toml or town.toml",
         )),
     }

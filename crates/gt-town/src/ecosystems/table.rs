@@ -103,8 +103,8 @@ impl Place<'_> {
 
 fn regex(pattern: &str) -> Result<Regex> {
     Regex::new(&format!("(?m){pattern}")).map_err(|error| Error::Usage {
-        what: format!("`{pattern}` is no regular expression: {error}"),
-        hint: "mend the [[ecosystem]] in town.toml".to_owned(),
+        what: format!("`{pattern}` is not a regular expression: {error}"),
+        hint: "fix the [[ecosystem]] in town.toml".to_owned(),
     })
 }
 

@@ -27,7 +27,7 @@ pub fn fetch(town: &Town, caller: &Caller, rig: &Rig) -> Result<Sha> {
     let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
     refs.get(&rig.row.trunk).cloned().ok_or_else(|| Error::NeedsPerson {
         what: format!("the remote {} has no branch {}", rig.row.remote, rig.row.trunk),
-        hint: "look at the remote; the trunk's name is set when the rig is added".to_owned(),
+        hint: "check the remote; the trunk's name is set when the rig is added".to_owned(),
     })
 }
 
@@ -44,7 +44,7 @@ fn wait_for_effect(town: &Town, id: i64) -> Result<()> {
         }
         if clock.monotonic() - start > EFFECT_DEADLINE {
             let why = row.last_error.map(|e| format!(": {e}")).unwrap_or_default();
-            return Err(Error::TimedOut { what: format!("{} was not done in time{why}", row.effect.kind()), hint });
+            return Err(Error::TimedOut { what: format!("{} did not finish in time{why}", row.effect.kind()), hint });
         }
         clock.pause(Duration::from_millis(20));
     }

@@ -60,8 +60,8 @@ fn update_submodules(town: &Town, rig: &Rig, path: &Path) -> Result<()> {
         None => Ok(()),
         Some(why) => Err(Error::refused(
             format!("your branch contains the trunk, but a submodule is not at its commit: {why}"),
-            "git submodule update --init --recursive tries again. If it can't be had from here, go on without: the gates \
-             check it out. Do not commit the submodule as it lies here (git add <files>, not -A)",
+            "git submodule update --init --recursive tries again. If it can't be fetched from here, work without it: \
+             the gates check it out. Do not commit the submodule as it is here (git add <files>, not -A)",
         )),
     }
 }
@@ -74,8 +74,8 @@ fn conflict(rig: &Rig, word: &str, files: &[String]) -> Error {
     let what = format!("the {word} with {} stopped: both sides changed {}", rig.row.trunk, shown.join(", "));
     let go_on = if word == "merge" { "git commit --no-edit" } else { "git rebase --continue" };
     let hint = format!(
-        "make each file say what both sides meant, git add it, then {go_on}, then gt catch-up again; \
-         git {word} --abort takes it back"
+        "make each file say what both sides meant, git add it, then {go_on}, then gt catch-up again; git {word} \
+         --abort undoes it"
     );
     Error::refused(what, hint)
 }
@@ -85,7 +85,7 @@ fn refuse_unfinished(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<()> {
     let path = rig.layout.worktree(&attempt.worker);
     if let Some(word) = town.world().repo().under_way(&rig.layout.repo(), &path)? {
         let hint = format!("finish it (git add, then git {word} --continue), or git {word} --abort; then: gt catch-up");
-        return Err(Error::refused(format!("a {word} is under way in your worktree"), hint));
+        return Err(Error::refused(format!("a {word} is unfinished in your worktree"), hint));
     }
     let facts = worktree(town, rig, attempt)?;
     if let Some(what) = own_branch(attempt, &facts) {

@@ -133,7 +133,7 @@ fn require_landed(town: &Town, rig: &Rig, attempt: &Attempt, trunk: &Sha) -> Res
         let Some(commit) = commit else { continue };
         if !town.world().repo().contains(&rig.layout.repo(), trunk, &commit)? {
             let what = format!("the trunk {} does not contain {commit}, with which {bead} landed", trunk.short());
-            return Err(Error::refused(what, "somebody moved the trunk back: look at the remote"));
+            return Err(Error::refused(what, "the trunk was moved back: look at the remote"));
         }
     }
     Ok(())

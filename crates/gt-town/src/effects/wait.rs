@@ -31,8 +31,8 @@ pub enum Wait {
 impl std::fmt::Display for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Paused => f.write_str("waiting: nothing new is begun until gt resume"),
-            Self::GoingDown => f.write_str("waiting: the town goes down"),
+            Self::Paused => f.write_str("waiting: no new work starts until gt resume"),
+            Self::GoingDown => f.write_str("waiting: the town is shutting down"),
             Self::Spend => f.write_str("waiting: the day's cap on spending is reached (gt cost)"),
             Self::Memory => f.write_str("waiting: too little memory is free (min_free_memory_mb in town.toml)"),
             Self::Parked(kind) => write!(f, "waiting: the kind of agent {kind} can't work now (gt status)"),

@@ -130,9 +130,9 @@ struct Kept {
 /// Deletes what is due, or only reports it. Records each deletion in the audit log first.
 pub fn run(town: &Town, caller: &Caller, how: How) -> Result<Report> {
     if caller.incarnation.is_some() && !how.dry_run {
-        return Err(Error::refused("an agent clears nothing away", "a person does, or the deacon by itself"));
+        return Err(Error::refused("an agent may not delete old files", "a person or the deacon does that"));
     }
-    let busy = || Error::refused("retention is at work already", "wait until it is done");
+    let busy = || Error::refused("retention is already running", "wait until it has finished");
     let _turn = town.try_lock(&Lane::Retention)?.ok_or_else(busy)?;
     let free = town.world().disk().free_space(&town.layout.root)?;
     let mut run = Run { town, caller, how, report: Report { free, ..Report::default() } };

@@ -41,7 +41,7 @@ pub struct Adopted {
 pub fn adopt(town: &Town, caller: &Caller) -> Result<Adopted> {
     person::require(caller, "adopts a town")?;
     let Some(from) = town.ledger.away()? else {
-        return Err(Error::refused("this town is at home here", "nothing is to be done"));
+        return Err(Error::refused("this town is at home here", "you need to do nothing"));
     };
     person::confirm(town, caller, Act { refused: "adopts a town", what: "adopt", on: "town" })?;
     let here = Home::of(town.world(), &town.layout.root)?;

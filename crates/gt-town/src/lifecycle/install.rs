@@ -15,7 +15,7 @@ const TOWN_TOML: &str = "\
 # mean, `gt town set <key>=<value>` changes them. What you append here by hand works too.
 version = 1
 
-# Dollars of a day, by list prices (gt cost), after which nothing new is begun until the next; 0: no limit. Once it is
+# Dollars of a day, by list prices (gt cost), after which no new work starts until the next; 0: no limit. Once it is
 # set here, kinds of agent whose usage is unknown are not started. There are also daily_tokens and, after which one
 # attempt is parked, attempt_usd and attempt_tokens.
 # spend.daily_usd = 100
@@ -60,7 +60,7 @@ fn require_room(root: &Path, outside: &Outside) -> Result<()> {
     // Read the path to find out. Listing a file gives no names, just as for an empty folder.
     if matches!(disk.read(root), Ok(Some(_))) {
         let what = format!("{} is a file", root.display());
-        return Err(Error::refused(what, "a town wants a new or empty folder: gt install <path>"));
+        return Err(Error::refused(what, "a town needs a new or empty folder: gt install <path>"));
     }
     if !disk.list(root)?.is_empty() {
         return Err(Error::NotEmpty(root.to_owned()));

@@ -189,7 +189,7 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     }
     Err(Error::NeedsPerson {
         what: format!("sessions are left: {}", left.join(", ")),
-        hint: "gt down again; if they stay, gt status names their processes".to_owned(),
+        hint: "run gt down again; if they still run, gt status names their processes".to_owned(),
     })
 }
 

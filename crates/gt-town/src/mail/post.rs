@@ -46,7 +46,7 @@ pub fn check(subject: &str, body: &str) -> Result<()> {
         what: format!(
             "a mail has one line of at most {SUBJECT_LIMIT} characters as its subject, and a body of at most {BODY_LIMIT} bytes"
         ),
-        hint: "put long texts into files of the repository, and mail their names".to_owned(),
+        hint: "put long texts in files of the repository and mail their paths".to_owned(),
     })
 }
 
@@ -81,10 +81,10 @@ fn reader(view: &View<'_>, text: &str) -> Result<Address> {
         let bead = attempt.bead;
         (
             format!(", its last bead was {bead}"),
-            format!("gt bead update {bead} --notes \"…\" tells whoever works on it next"),
+            format!("gt bead update {bead} --notes \"…\" tells the bead's next worker"),
         )
     });
-    Err(Error::refused(format!("{address} is not at work any more{was}: nobody would read it"), hint))
+    Err(Error::refused(format!("{address} is not at work any more{was}, so no agent would read the mail"), hint))
 }
 
 /// Returns the agent at that address, or an error if there is none.
@@ -94,7 +94,7 @@ pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
         let near: Vec<String> = known.iter().filter(|a| shares_word(a, text)).take(5).cloned().collect();
         let list = if near.is_empty() { known.iter().take(8).cloned().collect() } else { near };
         Error::Usage {
-            what: format!("nobody has the address `{text}`"),
+            what: format!("there is no address `{text}` in this town"),
             hint: format!("there are: {}", list.join(", ")),
         }
     };
@@ -160,7 +160,7 @@ fn not_there(view: &View<'_>, whose: &Address, id: &BeadId) -> Error {
     let known = if *whose == Address::Overseer { known_agents(view).unwrap_or_default() } else { BTreeSet::new() };
     match known.into_iter().find(has) {
         Some(of) => Error::refused(
-            format!("{id} is not in your inbox, but in that of {of}"),
+            format!("{id} is not in your inbox but in the inbox of {of}"),
             format!("gt mail read {id} --of {of}"),
         ),
         None => Error::Unknown { what: "mail in your inbox", name: id.0.clone() },

@@ -102,7 +102,7 @@ pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<S
 fn tell(tx: &Tx<'_>, caller: &Caller, agents: BTreeSet<Address>, pattern: &str) -> Result<()> {
     for agent in agents {
         let subject = format!("Allowed now: {}", foreign::cut(pattern, SUBJECT_BYTES));
-        let body = format!("You were denied `{pattern}`. It is allowed now: where your work needs it, try it again.");
+        let body = format!("You were denied `{pattern}`. It is allowed now: if your work needs it, try it again.");
         post::send_as(tx, caller.address.clone(), vec![agent], &subject, &body, Priority::High)?;
     }
     Ok(())

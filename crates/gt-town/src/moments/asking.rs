@@ -33,8 +33,8 @@ const KEY_LIMIT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Message to an agent after a No. Its client tells it nothing and returns to its prompt.
-pub(crate) const NO_LINE: &str = "Gas Town: a person has looked at what you asked for, and said no. Do without it, or ask by mail \
-                           (gt mail send overseer) and say why you need it. Then go on with your work: gt hook.";
+pub(crate) const NO_LINE: &str = "Gas Town: a person saw your request and said no. Work without it, or ask by mail (gt \
+                                  mail send overseer) and say why you need it. Then continue your work: gt hook.";
 
 /// A person's answer to an agent's question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub(crate) fn stage(town: &Town, id: &IncarnationId, marks: &Marks) -> Result<St
 
 /// Describes an agent's question for its condition.
 pub(crate) fn text(address: &str, mark: &Mark) -> String {
-    format!("{address} asks: {}", mark.text.as_deref().unwrap_or("its terminal has the question"))
+    format!("{address} asks: {}", mark.text.as_deref().unwrap_or("the question is in its terminal"))
 }
 
 /// Answers the question on an agent's terminal.
@@ -91,7 +91,7 @@ pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Resul
     let allow = mark.as_ref().and_then(|mark| mark.allow.clone());
     if answer == Answer::Always && allow.is_none() {
         return Err(Error::refused(
-            format!("what {} asks can't be allowed for ever", session.address),
+            format!("what {} asks can't be allowed permanently", session.address),
             format!("gt agent answer {} yes allows it this once", session.address),
         ));
     }
@@ -153,7 +153,7 @@ fn press(town: &Town, session: &Session, reply: Reply) -> Result<()> {
     for _ in 0..MAX_KEYS {
         let Some(screen) = sessions.screen(&dir, 0)? else {
             let hint = format!(
-                "what it was denied is under \"needs you\" (gt status), with the line that allows it; gt peek {}",
+                "gt status shows under \"needs you\" what it was denied, and the command that allows it; gt peek {}",
                 session.address
             );
             return Err(Error::refused(format!("{} has no terminal to ask in", session.address), hint));
@@ -166,13 +166,13 @@ fn press(town: &Town, session: &Session, reply: Reply) -> Result<()> {
             }
             Step::Other if reply == Reply::No => (Key::Escape, true),
             Step::Other => {
-                let what = format!("what {} asks is not answered by yes or no", session.address);
+                let what = format!("the question of {} has no yes-or-no answer", session.address);
                 return Err(Error::refused(what, format!("{attach}; or gt agent answer {} no", session.address)));
             }
             Step::Nothing => return Err(Error::refused(format!("{} asks nothing", session.address), attach)),
         };
         if sessions.press(&dir, key)? != Said::Sent {
-            return Err(Error::refused(format!("{} can't be typed to now", session.address), attach));
+            return Err(Error::refused(format!("gt can't type to {} now", session.address), attach));
         }
         let changed = changes(town, session, &screen)?;
         if last && changed {

@@ -57,11 +57,11 @@ fn mail(town: &Town, caller: &Caller, to: &Address, text: &str) -> Result<BeadId
 /// Wakes an idle agent: true once it has heard, false if it is at work.
 fn wake(town: &Town, session: &Session) -> Result<bool> {
     let undelivered = |why: &str| {
-        let hint = format!("gt peek {} shows what it does; mail reaches it when it goes on", session.address);
+        let hint = format!("gt peek {} shows what it does; mail reaches it when it continues", session.address);
         Err(Error::TimedOut { what: format!("{} was not woken: {why}", session.address), hint })
     };
     if !session.is_running() {
-        return undelivered("no session of its runs");
+        return undelivered("it has no running session");
     }
     for _ in 0..NUDGE_TRIES {
         let marks = marks::marks(town, &session.id)?;
@@ -75,7 +75,7 @@ fn wake(town: &Town, session: &Session) -> Result<bool> {
             }
             Stage::Limited(_) | Stage::LoggedOut(_) => return undelivered("its account is at a limit"),
             Stage::Outage(_) => return undelivered("its API does not answer"),
-            Stage::Silent => return undelivered("its client tells nothing of itself"),
+            Stage::Silent => return undelivered("its client does not report what it does"),
             Stage::Ended => return undelivered("its session is about to end"),
             Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) => {}
         }

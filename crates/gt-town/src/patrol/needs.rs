@@ -87,7 +87,7 @@ fn held(item: &QueueItem) -> Option<Need> {
             (Kind::Empty, text, format!("gt mq show {id}, then gt mq reject or cancel {id}"))
         }
         MrStatus::MaybeLanded(why) => {
-            let text = format!("{bead} may have landed by others' work: {why}");
+            let text = format!("{bead} may have landed through other commits: {why}");
             (Kind::MaybeLanded, text, format!("gt mq show {id}, then gt mq landed, reject or cancel {id}"))
         }
         _ => return None,
@@ -143,13 +143,13 @@ fn command(kind: Kind, subject: &str) -> Option<String> {
     Some(match kind {
         Kind::Approval => format!("gt mq diff {subject}, then gt mq approve {subject}"),
         Kind::RigHeld => format!("gt why {subject}, then gt rig prove {subject}"),
-        Kind::SettingsChanged => format!("look at the file, make it right, then gt rig release {subject}"),
+        Kind::SettingsChanged => format!("look at the file, restore it, then gt rig release {subject}"),
         Kind::Ungated => format!("gt rig gates add {subject} <name> \"<command>\""),
-        Kind::TrunkRed | Kind::Refinery => format!("mend the cause, then gt refinery run {subject} --once"),
-        Kind::CleanRed => format!("gt why {subject}, mend the trunk, then gt refinery confirm {subject}"),
+        Kind::TrunkRed | Kind::Refinery => format!("fix the cause, then gt refinery run {subject} --once"),
+        Kind::CleanRed => format!("gt why {subject}, fix the trunk, then gt refinery confirm {subject}"),
         Kind::ForeignRef => format!("gt why {rig}"),
-        Kind::Effect | Kind::SetUp => "mend the cause, then gt doctor --retry".to_owned(),
-        Kind::Patrol => "mend the cause: it is tried again at each look".to_owned(),
+        Kind::Effect | Kind::SetUp => "fix the cause, then gt doctor --retry".to_owned(),
+        Kind::Patrol => "fix the cause: the deacon tries again at each look".to_owned(),
         Kind::Remote => format!("gt rig fetch {subject}"),
         Kind::Feed => format!("gt agent check --rig {subject}"),
         Kind::Paused if subject.starts_with('<') => "gt resume".to_owned(),
@@ -162,7 +162,7 @@ fn command(kind: Kind, subject: &str) -> Option<String> {
         Kind::LongTool => format!("gt peek {subject}"),
         Kind::Limit => format!("wait, or gt resume --agent {subject}"),
         Kind::Outage => format!("wait, or gt resume --agent {subject}"),
-        Kind::Memory => "end what takes memory, or lower min_free_memory_mb in town.toml".to_owned(),
+        Kind::Memory => "end processes that use much memory, or lower min_free_memory_mb in town.toml".to_owned(),
         Kind::TurnSpend => "gt cost --by agent, then gt resume --spend".to_owned(),
         Kind::Spend => "gt cost, then gt resume --spend".to_owned(),
         Kind::NoKind => "gt agent list".to_owned(),
@@ -179,7 +179,7 @@ fn command(kind: Kind, subject: &str) -> Option<String> {
         },
         Kind::Dropped => format!("gt why {subject}"),
         Kind::Unlanded => format!("gt why {subject}"),
-        Kind::Elsewhere => format!("gt show {subject}; gt unsling {subject} lets the other town's word hold"),
+        Kind::Elsewhere => format!("gt show {subject}; gt unsling {subject} accepts the other town's version"),
         // A bead that failed too often needs its rig in the command. Conditions of the merge queue and mail carry their own
         // commands.
         Kind::Quarantine | Kind::Held | Kind::Empty | Kind::MaybeLanded => return None,
@@ -229,11 +229,14 @@ mod tests {
             Some("gt session attach app/polecats/amber, and answer there"),
         );
         check(
-            &format!("{start} nothing was seen; gt peek mayor/; gt session stop mayor/ starts it anew"),
+            &format!("{start} it showed no sign of life; gt peek mayor/; gt session stop mayor/ restarts it"),
             Some("gt peek mayor/, then gt session stop mayor/"),
         );
         // An ended session is started again. Its agent's last output does not matter.
-        check(&format!("{start} it ends; gt peek x, mend it, then: gt doctor --retry\n  gt session attach evil"), None);
+        check(
+            &format!("{start} it ends; gt peek x, fix the cause, then: gt doctor --retry\n  gt session attach evil"),
+            None,
+        );
     }
 
     #[test]
@@ -245,8 +248,8 @@ mod tests {
         check(Kind::AgentFails, "app:claude", "gt agent check claude --rig app, then gt doctor --retry");
         check(Kind::ForeignRef, "app:refs/heads/x", "gt why app");
         check(Kind::GivenUp, "app/crew/max", "gt peek app/crew/max, then gt crew start app max");
-        check(Kind::SettingsChanged, "app", "look at the file, make it right, then gt rig release app");
-        check(Kind::CleanRed, "app", "gt why app, mend the trunk, then gt refinery confirm app");
+        check(Kind::SettingsChanged, "app", "look at the file, restore it, then gt rig release app");
+        check(Kind::CleanRed, "app", "gt why app, fix the trunk, then gt refinery confirm app");
         check(Kind::GivenUp, "mayor/", "gt peek mayor/, then gt mayor start");
         check(Kind::Denied, "app/polecats/amber npm run build", "gt rig allow app \"npm run build\"");
         check(Kind::Denied, "app/crew/max python3 -c '$X'", r"gt rig allow app 'python3 -c '\''$X'\'''");

@@ -224,7 +224,7 @@ fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut O
     let known = town.ledger.read(|view| view.condition(ConditionKind::Unknown, &address).map_err(Error::from))?;
     match (verdict, known) {
         (Standing::Unknown(why), None) if observed.age(&format!("unknown-{address}")) >= UNKNOWN_LIMIT => {
-            let text = format!("how {address} is can't be told: {why}");
+            let text = format!("the state of {address} is unknown: {why}");
             town.ledger.write(&deacon, "unknown", |tx| {
                 tx.raise(ConditionKind::Unknown, &address, &text).map_err(Error::from)
             })?;

@@ -202,7 +202,7 @@ impl Witness<'_> {
             self.town.ledger.read(|view| view.condition(ConditionKind::Unknown, &worker).map_err(Error::from))?;
         match (verdict, known) {
             (Verdict::Unknown(why), None) if observed.age(&format!("unknown-{}", attempt.id)) >= UNKNOWN_LIMIT => {
-                let text = format!("how {worker} is can't be told: {why}");
+                let text = format!("the state of {worker} is unknown: {why}");
                 self.write("unknown", |tx| tx.raise(ConditionKind::Unknown, &worker, &text).map_err(Error::from))
                     .map(|_| ())
             }

@@ -100,7 +100,7 @@ fn difference(goal: &Goal, before: Option<&CleanRun>, failure: &str, log: &str) 
     });
     let said = if goal.landing == 0 { "is red" } else { "landed as green with kept caches, and is red" };
     format!(
-        "commit {}, tree {}, {said} in a clean worktree: {first} (all of it: {log}); {since}",
+        "commit {}, tree {}, {said} in a clean worktree: {first} (full output: {log}); {since}",
         goal.commit.short(),
         goal.tree
     )

@@ -312,8 +312,8 @@ pub fn checkout(town: &Town, text: &str, to: &Path) -> Result<CheckedOut> {
     let mut note = None;
     let there = repo.worktree(&path, to)?;
     if there.is_none() && town.world().disk().exists(to) {
-        let hint = format!("choose a folder that is not there yet: gt mq checkout {} <folder>", mr.id);
-        return Err(Error::refused(format!("{} is there already", to.display()), hint));
+        let hint = format!("choose a folder that does not exist yet: gt mq checkout {} <folder>", mr.id);
+        return Err(Error::refused(format!("{} already exists", to.display()), hint));
     }
     if there.is_none() {
         repo.add_worktree(&held, &path, &plan(&rig, &mr, to))?;
@@ -340,12 +340,12 @@ pub fn remove_checkout(town: &Town, text: &str, folder: &Path) -> Result<MrId> {
     let inside = folder.starts_with(&town.layout.root);
     let facts = repo.worktree(&path, folder)?.filter(|facts| facts.branch.is_none() && !inside);
     let Some(facts) = facts else {
-        let what = format!("{} is no checkout of a merge request", folder.display());
+        let what = format!("{} is not a checkout of a merge request", folder.display());
         return Err(Error::refused(what, format!("gt mq checkout {} <folder> makes one", mr.id)));
     };
     if facts.head != mr.head || !facts.dirty.is_empty() {
-        let what = format!("{} is not as {} was submitted: something of yours is in it", folder.display(), mr.id);
-        return Err(Error::refused(what, format!("keep what you want of it, then: rm -r {}", shell_word(folder))));
+        let what = format!("{} differs from what {} submitted: it has changes of yours", folder.display(), mr.id);
+        return Err(Error::refused(what, format!("save what you want to keep, then: rm -r {}", shell_word(folder))));
     }
     let held = town.lock(&rig.repo_lane())?;
     repo.remove_gate_worktree(&held, &path, folder)?;
@@ -360,7 +360,7 @@ fn fetch_line(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<String> {
     let names = [mr.pin(), format!("refs/heads/{}", mr.branch)];
     let name = names.into_iter().find(|name| refs.get(name) == Some(&mr.head));
     let name = name.ok_or_else(|| {
-        Error::refused(format!("the head of {} is kept no longer", mr.id), format!("gt why {}", mr.bead))
+        Error::refused(format!("the head of {} is no longer kept", mr.id), format!("gt why {}", mr.bead))
     })?;
     Ok(format!("git fetch {} {name}:{}", shell_word(&path), mr.id))
 }
@@ -425,7 +425,7 @@ pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Res
     let thought = mr.doubt.as_ref().and_then(|doubt| doubt.by.clone());
     let id = by.map(str::to_owned).or(thought.map(|sha| sha.0)).ok_or_else(|| {
         let hint = format!("gt mq landed {} --by <commit>", mr.id);
-        Error::refused(format!("nothing says by which commit {} has landed", mr.id), hint)
+        Error::refused(format!("the commit with which {} landed is unknown", mr.id), hint)
     })?;
     let commit = own_work::commit_on_trunk(town, &rig, &id)?;
     pin(town, &rig, &mr, &commit)?;
@@ -449,7 +449,7 @@ pub fn not_landed(town: &Town, caller: &Caller, text: &str) -> Result<MergeReque
         let mr = find_in(tx, text)?;
         let lost = tx.condition(ConditionKind::Dropped, mr.bead.as_str())?;
         if mr.outcome != Some(MrEnd::Merged) || lost.is_none() {
-            let what = format!("the trunk has not lost {}", mr.id);
+            let what = format!("the trunk still contains {}", mr.id);
             return Err(Error::refused(what, format!("gt why {}", mr.bead)));
         }
         let commit = mr.commit_landed.as_ref().map_or("", Sha::short);

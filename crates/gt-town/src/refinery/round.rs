@@ -84,7 +84,8 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
                 return Err(Error::refused(format!("{id} is over: {}", end.as_str()), "gt mq list shows what waits"));
             }
             if let Some(doubt) = &mr.doubt {
-                let hint = format!("gt mq landed {id} closes its bead as landed; gt mq show {id} says what else");
+                let hint =
+                    format!("gt mq landed {id} closes its bead as landed; gt mq show {id} shows the other choices");
                 return Err(Error::refused(format!("{id} has nothing to land: {}", doubt.why), hint));
             }
             tx.approve(&mr)?;
@@ -241,7 +242,7 @@ impl Refinery<'_> {
                     self.round.landed.push(mr.id);
                 }
                 _ => {
-                    let why = format!("{} has all of it, and nothing shows that its worker made it", mr.target);
+                    let why = format!("{} already has all of it, and nothing shows that its worker made it", mr.target);
                     let doubt = Doubt { kind: DoubtKind::MaybeLanded, by: Some(mr.head.clone()), why };
                     self.doubt(&mr, &doubt)?;
                 }
@@ -251,7 +252,7 @@ impl Refinery<'_> {
     }
 
     pub(super) fn stop_ungated(&mut self) -> Result<()> {
-        let text = "no gate is configured, so nothing can be shown to be green";
+        let text = "no gate is configured, so gates can't show that work is green";
         self.write("hold", |tx| tx.raise(ConditionKind::Ungated, self.rig.name().as_str(), text).map_err(Error::from))?;
         self.round.stopped = Some(text.to_owned());
         Ok(())
@@ -326,7 +327,7 @@ impl Refinery<'_> {
             Err(error @ Error::Ledger(_)) => return Err(error),
             // No worker can get it. Hold it with the reason, so that it does not block the others.
             Err(error) => {
-                let text = format!("{}; it can't be given out again: {error}", first_line(why));
+                let text = format!("{}; it can't be slung again: {error}", first_line(why));
                 self.write("hold", |tx| tx.hold(mr, &text).map_err(Error::from))?;
             }
             Ok(()) => self.round.reworked.push(mr.id.clone()),

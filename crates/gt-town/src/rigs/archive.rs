@@ -55,18 +55,18 @@ fn going_of(to: &Path) -> String {
 
 /// Returns the path of an archive's entry, or an error if `name` is not a direct entry.
 fn entry(disk: &dyn Disk, archive: &Path, name: &str) -> Result<PathBuf> {
-    let refuse = |why: String| Err(Error::refused(why, "only what is right in a rig's .archive is ever deleted"));
+    let refuse = |why: String| Err(Error::refused(why, "gt deletes only entries directly in a rig's .archive"));
     if archive.file_name().is_none_or(|last| last != ARCHIVE) || !is_plain(archive) {
-        return refuse(format!("{} is no archive", archive.display()));
+        return refuse(format!("{} is not an archive", archive.display()));
     }
     let mut parts = Path::new(name).components();
     let one_plain_part = matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
     if !one_plain_part || name.chars().any(char::is_control) {
-        return refuse(format!("`{}` is no name in an archive", name.escape_debug()));
+        return refuse(format!("`{}` is not a name in an archive", name.escape_debug()));
     }
     match disk.kind(archive)? {
         Some(NodeKind::Folder) => Ok(archive.join(name)),
-        _ => refuse(format!("{} is no folder", archive.display())),
+        _ => refuse(format!("{} is not a folder", archive.display())),
     }
 }
 

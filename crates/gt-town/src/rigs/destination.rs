@@ -31,7 +31,7 @@ pub fn is_url(source: &str) -> bool {
 pub fn find(town: &Town, new: &NewRig, held: &Held) -> Result<Destination> {
     if new.source.starts_with('-') || new.source.is_empty() {
         return Err(Error::Usage {
-            what: format!("`{}` is no repository", new.source),
+            what: format!("`{}` is not a repository", new.source),
             hint: "give a URL, or the path of a folder: gt rig add app ~/src/app".to_owned(),
         });
     }
@@ -42,7 +42,7 @@ pub fn find(town: &Town, new: &NewRig, held: &Held) -> Result<Destination> {
     let shown = folder.display().to_string();
     match town.world().repo().folder(folder)? {
         FolderFacts::NoRepository => Err(Error::refused(
-            format!("{shown} is no git repository"),
+            format!("{shown} is not a git repository"),
             "give the folder that holds .git, or a URL; a new project starts with git init and a first commit",
         )),
         FolderFacts::Bare => Ok(Destination { url: shown, note: None, warnings: Vec::new() }),
@@ -73,7 +73,7 @@ fn choose<'r>(rig: &str, shown: &str, remotes: &'r [NamedRemote]) -> Result<Opti
                 |remote: &&NamedRemote| format!("{} ({})", remote.name, remote.url.as_deref().unwrap_or_default());
             let list = several.iter().map(one).collect::<Vec<_>>().join(", ");
             let what = format!("{shown} has several remotes, and its branch follows none of them: {list}");
-            Err(Error::refused(what, format!("name the one that work is to land on: gt rig add {rig} <its address>")))
+            Err(Error::refused(what, format!("name the one on which work lands: gt rig add {rig} <its address>")))
         }
     }
 }
@@ -86,8 +86,8 @@ fn of_remote(town: &Town, new: &NewRig, folder: &Path, remote: &NamedRemote, hel
         && !is_url(&url)
         && town.world().repo().folder(Path::new(&url))? == FolderFacts::NoRepository
     {
-        let what = format!("{shown} pushes to its remote {name} at `{written}`, which is no repository");
-        let hint = format!("name the one that work is to land on: gt rig add {} <url-or-path>", new.name);
+        let what = format!("{shown} pushes to its remote {name} at `{written}`, which is not a repository");
+        let hint = format!("name the one on which work lands: gt rig add {} <url-or-path>", new.name);
         return Err(Error::refused(what, hint));
     }
     let follows = if name != "origin" && remote.is_tracked { ", which its branch follows" } else { "" };
@@ -113,7 +113,7 @@ fn make_bare_remote(town: &Town, folder: &Path, held: &Held) -> Result<Destinati
     let shown = folder.display().to_string();
     let bare = PathBuf::from(format!("{}.git", shown.trim_end_matches('/')));
     if town.world().disk().exists(&bare) {
-        return Err(Error::refused(format!("{} is there already", bare.display()), "gt rig add <name> <that folder>"));
+        return Err(Error::refused(format!("{} already exists", bare.display()), "gt rig add <name> <that folder>"));
     }
     town.world().repo().make_bare_remote(held, folder, &bare)?;
     let note = format!("a bare copy was made at {}; {shown} has it as origin now", bare.display());
@@ -196,7 +196,7 @@ fn refusal(there: &Receiving, trunk: &str) -> Option<Refusal> {
         return Some(Refusal { what, hint: WAYS_OUT.to_owned(), is_of_branch: true });
     }
     let folder = there.unwritable.as_ref()?;
-    let what = format!("{} can be read and not written by you, so nothing could be pushed there", folder.display());
+    let what = format!("you can read {} but not write there, so gt could push nothing to it", folder.display());
     let hint = "give yourself the right to write there, or name a repository that you may push to".to_owned();
     Some(Refusal { what, hint, is_of_branch: false })
 }
@@ -215,7 +215,7 @@ fn warnings(there: &Receiving, trunk: &str) -> Vec<String> {
         warnings.push(format!("{folder} has hooks that may refuse a landing: {}", there.hooks.join(", ")));
     }
     if there.is_shallow {
-        warnings.push(format!("{folder} is a shallow clone: history before its first commits is not to be had"));
+        warnings.push(format!("{folder} is a shallow clone: the history before its first commits is missing"));
     }
     warnings
 }
@@ -235,7 +235,7 @@ pub fn complaint(town: &Town, rig: &Rig) -> Result<Option<(String, String)>> {
     let Some(at) = refs.get(&rig.trunk_ref()) else { return Ok(None) };
     let held = town.lock(&rig.remote_lane())?;
     let why = town.world().repo().try_push(&held, &rig.layout.repo(), &rig.row.trunk, at)?;
-    Ok(why.map(|why| (format!("{} can be read and not pushed to: {why}", rig.row.remote), MAY_PUSH.to_owned())))
+    Ok(why.map(|why| (format!("{} can be read but not pushed to: {why}", rig.row.remote), MAY_PUSH.to_owned())))
 }
 
 /// Hint for a remote that refuses pushes.

@@ -72,14 +72,12 @@ fn dropped(town: &Town, rig: &Rig, mr: &MergeRequest, tip: &Sha, looked_at: bool
     let (id, trunk, name) = (&mr.id, &mr.target, mr.landing_ref());
     let lost = format!("{id} landed as {}, which {trunk} at {} does not contain any more", commit.short(), tip.short());
     let text = if maybe {
-        format!(
-            "{lost}; maybe it is there all the same: what it changed is, by other commits. \
-             If so: gt mq landed {id} --by <commit>"
-        )
+        format!("{lost}; maybe other commits of the trunk have its changes. If so: gt mq landed {id} --by <commit>")
     } else {
         format!(
             "{lost}. {name} keeps it: git fetch {} {name} && git cherry-pick FETCH_HEAD in a clone, push, then \
-             gt mq landed {id} --by <commit>. It is to be done again: gt bead reopen {}. It was meant: gt mq landed {id} --not",
+             gt mq landed {id} --by <commit>. To have the work done again: gt bead reopen {}. If it was removed on \
+             purpose: gt mq landed {id} --not",
             path.display(),
             mr.bead
         )

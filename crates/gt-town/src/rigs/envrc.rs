@@ -71,11 +71,11 @@ fn on_trunk<T>(town: &Town, rig: &Rig, act: impl FnOnce(&Path) -> Result<T>) -> 
 }
 
 fn envrc(town: &Town, rig: &Rig, folder: &Path) -> Result<File> {
-    let file = direnv::read(town, folder, FILE)?.ok_or_else(|| cannot(&format!("{FILE} is no plain file of text")))?;
+    let file = direnv::read(town, folder, FILE)?.ok_or_else(|| cannot(&format!("{FILE} is not a plain text file")))?;
     match &file.text {
         None => Err(Error::refused(format!("the trunk of {} has no {FILE}", rig.name()), "gt rig fetch")),
         Some(text) if text.contains("source_up") => {
-            Err(cannot("it loads files above the worktree (source_up), which no consent can pin"))
+            Err(cannot("it loads files above the worktree (source_up), and an approval can't cover those"))
         }
         Some(_) => Ok(file),
     }
@@ -100,13 +100,13 @@ pub fn watched(town: &Town, caller: &Caller, rig: &Rig, seen: &File) -> Result<V
     }
     on_trunk(town, rig, |folder| {
         if envrc(town, rig, folder)? != *seen {
-            return Err(Error::refused("the trunk has another .envrc by now", "look at it again"));
+            return Err(Error::refused("the .envrc of the trunk has changed since", "look at it again"));
         }
         let mut files = vec![seen.clone()];
         for path in ask(town, rig, folder)? {
             if files.iter().all(|file| file.path != path) {
                 let file = direnv::read(town, folder, &path)?;
-                files.push(file.ok_or_else(|| cannot(&format!("{path}, which it loads, is no plain file of text")))?);
+                files.push(file.ok_or_else(|| cannot(&format!("{path}, which it loads, is not a plain text file")))?);
             }
         }
         if files.len() > FILES { Err(cannot("it loads too many files")) } else { Ok(files) }
@@ -125,7 +125,7 @@ fn ask(town: &Town, rig: &Rig, folder: &Path) -> Result<Vec<String>> {
     let text = String::from_utf8_lossy(&town.world().disk().read(&log)?.unwrap_or_default()).into_owned();
     if result.end != RunEnd::Passed {
         let what = format!("direnv could not load the .envrc of the trunk:\n{}", result.tail.join("\n"));
-        return Err(Error::refused(what, format!("all of it: {}", log.display())));
+        return Err(Error::refused(what, format!("full output: {}", log.display())));
     }
     let told = text.rsplit_once(WATCHES).map(|(_, told)| told).unwrap_or_default();
     watches(told, folder, &town.layout.root)

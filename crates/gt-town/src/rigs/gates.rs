@@ -36,8 +36,8 @@ impl GreenBy {
     /// Returns the phrase that a worker reads.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Town => "the town has run these gates on this very tree",
-            Self::Worker => "you have run these gates on this very tree",
+            Self::Town => "the town has run these gates on exactly this tree",
+            Self::Worker => "you have run these gates on exactly this tree",
         }
     }
 }
@@ -558,8 +558,8 @@ impl Trial<'_> {
         );
         let repo = self.rig.layout.repo();
         let hint = format!(
-            "objects may be damaged or changed: git -C {0} fsck --full names them; remove those files, then \
-             git -C {0} fetch --refetch origin",
+            "objects in the repository may be damaged or changed: git -C {0} fsck --full names them; remove those \
+             files, then git -C {0} fetch --refetch origin",
             repo.display()
         );
         Error::refused(what, hint)
@@ -692,7 +692,7 @@ fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, log: &Path) -> Re
             (None, Some(signal)) => format!("signal {signal}"),
             (None, None) => exit.reason.clone(),
         }),
-        RunEnd::TimedOut => Some(format!("not over after {} s", gate.timeout_seconds)),
+        RunEnd::TimedOut => Some(format!("not finished after {} s", gate.timeout_seconds)),
     };
     let failure = failure.map(|what| format!("gate `{}`: {what}\n{}", gate.name, result.tail.join("\n")));
     Ok(GateRun {

@@ -130,9 +130,9 @@ pub fn report(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
 pub fn tell(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
     for Foreign { name, found, to } in foreign {
         let what = match (found, to) {
-            (Some(_), None) => "was made by somebody else; it is removed, its commit kept at refs/gt/foreign/",
-            (None, _) => "was removed by somebody else; it is put back",
-            (Some(_), Some(_)) => "was moved by somebody else; it is put back",
+            (Some(_), None) => "was created by another program; gt removed it and keeps its commit at refs/gt/foreign/",
+            (None, _) => "was deleted by another program; gt restored it",
+            (Some(_), Some(_)) => "was moved by another program; gt moved it back",
         };
         tx.raise(ConditionKind::ForeignRef, &format!("{rig}:{name}"), &format!("{name} in the rig {rig} {what}"))?;
     }

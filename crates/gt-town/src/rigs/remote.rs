@@ -34,7 +34,7 @@ impl Fetched {
     pub fn trunk(&self, rig: &Rig) -> Result<Sha> {
         self.branches.get(&rig.row.trunk).cloned().ok_or_else(|| {
             let what = format!("the remote {} has no branch {}", rig.row.remote, rig.row.trunk);
-            Error::refused(what, "look at the remote; the trunk's name is set when the rig is added")
+            Error::refused(what, "check the remote; the trunk's name is set when the rig is added")
         })
     }
 }

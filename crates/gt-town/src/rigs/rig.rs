@@ -110,7 +110,7 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     let layout = town.layout.rig(&name);
     let disk = town.world().disk();
     if disk.exists(&layout.root) && !disk.exists(&layout.root.join(UNFINISHED)) {
-        let what = format!("{} is there already", layout.root.display());
+        let what = format!("{} already exists", layout.root.display());
         return Err(Error::refused(what, "choose another name, or move the folder away"));
     }
     let Destination { url: remote, note: remote_note, mut warnings } = destination::find(town, new, &held)?;
@@ -138,7 +138,7 @@ fn mayor_sees_later(town: &Town) -> Result<Option<String>> {
         || town.ledger.read(|view| Ok::<_, Error>(!view.live_incarnations_of_agent(&Address::Mayor)?.is_empty()));
     let sees_later = town.settings.mayor.sandbox != Sandbox::None && runs()?;
     Ok(sees_later
-        .then(|| "the mayor's sandbox shows it from its next session on: gt mayor stop, gt mayor start".to_owned()))
+        .then(|| "the mayor's sandbox includes it from its next session: gt mayor stop, gt mayor start".to_owned()))
 }
 
 /// Asks a person to confirm an act on a rig.
@@ -187,13 +187,13 @@ fn free_prefix(town: &Town, name: &RigName, wanted: Option<&str>) -> Result<Stri
     let starts_well = prefix.starts_with(|c: char| c.is_ascii_lowercase());
     if !starts_well || prefix.len() > 20 || !prefix.chars().all(plain) || prefix.ends_with('-') {
         return Err(Error::Usage {
-            what: format!("`{prefix}` is no prefix"),
+            what: format!("`{prefix}` is not a prefix"),
             hint: "use 1 to 20 lower-case letters, digits or `-`, starting with a letter: --prefix vt".to_owned(),
         });
     }
     town.ledger.read(|view| {
         if let Some(rig) = view.rig(name.as_str())? {
-            return Err(Error::refused(format!("a rig is called {} already", rig.name), "gt rig list"));
+            return Err(Error::refused(format!("another rig is called {}", rig.name), "gt rig list"));
         }
         let taken_by = view.rig_of_prefix(&prefix)?.map(|rig| format!("the rig {}", rig.name));
         let taken_by = taken_by.or((prefix == TOWN_PREFIX).then(|| "the town itself".to_owned()));
@@ -248,7 +248,7 @@ fn require_room(branch: &str, facts: &RemoteFacts) -> Result<()> {
     let what = format!("there can be no branch {branch}: the remote has a branch {there}");
     Err(Error::refused(
         what,
-        "choose a name that neither begins with another branch's name and a / nor is such a beginning",
+        "choose a name that is neither below nor above another branch (git can't have both a and a/b)",
     ))
 }
 
@@ -359,8 +359,8 @@ fn against_attributes(files: &[String]) -> Option<String> {
     let count = files.len();
     (count > 0).then(|| {
         format!(
-            "the trunk holds {count} file(s) otherwise than its .gitattributes say: {named}{more}; git may show them as \
-             changed, gt counts that as nobody's work (git add --renormalize . mends it)"
+            "the trunk stores {count} file(s) differently than its .gitattributes say: {named}{more}; git may show \
+             them as changed, but gt does not count that as work (git add --renormalize . repairs it)"
         )
     })
 }
@@ -369,7 +369,7 @@ fn against_attributes(files: &[String]) -> Option<String> {
 fn require_push(town: &Town, held: &Held, site: &Site, repo: &Path, at: &Sha) -> Result<()> {
     let why = town.world().repo().try_push(held, repo, &site.trunk, at)?;
     let refused = |why| {
-        let what = format!("{} can be read and not pushed to, so nothing could land: {why}", site.remote);
+        let what = format!("{} can be read but not pushed to, so nothing could land: {why}", site.remote);
         Error::refused(what, destination::MAY_PUSH)
     };
     why.map_or(Ok(()), |why| Err(refused(why)))
@@ -385,7 +385,8 @@ fn require_large_files(town: &Town, filters: &BTreeSet<String>) -> Result<()> {
 /// Hint for a missing git-lfs.
 pub(crate) const INSTALL_LFS: &str = "install git-lfs: apt-get install git-lfs, or https://git-lfs.com";
 
-const NO_GATE: &str = "no gate was found, so nothing could be shown to be green; `gt rig gates add` names one, or `allow_ungated = true` in rig.toml is your word that none is needed; then `gt rig release`";
+const NO_GATE: &str = "no gate was found, so gates can't show that work is green; add one with `gt rig gates add`, or \
+                       set `allow_ungated = true` in rig.toml if none is needed; then `gt rig release`";
 
 /// Returns the reason why a new rig is held until its gates have run, however `gt rig add` ended.
 fn unproved(rig: &RigName) -> String {
@@ -402,7 +403,7 @@ fn make_trunk(town: &Town, held: &Held, repo: &Path, branch: &str, start: &Sha) 
     match town.world().repo().push(held, repo, branch, start, None)? {
         Push::Done | Push::Moved => Ok(()),
         Push::Refused(why) => {
-            Err(Error::refused(format!("the remote refused the branch {branch}: {why}"), "make it there yourself"))
+            Err(Error::refused(format!("the remote refused the branch {branch}: {why}"), "create it there yourself"))
         }
     }
 }
@@ -526,13 +527,13 @@ fn why_held(rig: &Rig, run: &GatesRun) -> Option<String> {
     if let Some(red) = run.gates.iter().find(|gate| !gate.passed) {
         let first = red.failure.as_deref().and_then(|failure| failure.lines().next()).unwrap_or_default();
         let remedy = red.remedy.as_ref().map(|remedy| format!("; {}", remedy.text)).unwrap_or_default();
-        let all = if red.log.is_empty() { String::new() } else { format!(" (all of it: {})", red.log) };
+        let all = if red.log.is_empty() { String::new() } else { format!(" (full output: {})", red.log) };
         return Some(format!("its trunk is red: {first}{all}{remedy}"));
     }
     let file = run.blind_to().filter(|_| rig.settings.prove_negative)?;
     Some(format!(
-        "its gates stay green though {file} is broken, so they test something else, or not all: mend them, then gt rig \
-         prove {}; or prove_negative = false in rig.toml is your word that this file need not be tested",
+        "its gates stay green though {file} is broken, so they test another tree, or not that file: fix them, then gt \
+         rig prove {}; or set prove_negative = false in rig.toml if this file needs no test",
         rig.name()
     ))
 }
@@ -643,7 +644,7 @@ pub fn release_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>
 pub fn add_gate(town: &Town, caller: &Caller, rig: &Rig, gate: &Gate) -> Result<RigSettings> {
     let person = confirm(town, caller, "adds gates", "add a gate to", rig.name().as_str())?;
     if rig.settings.gate.iter().any(|g| g.name == gate.name) {
-        return Err(Error::refused(format!("a gate is called {} already", gate.name), "gt rig gates list"));
+        return Err(Error::refused(format!("another gate is called {}", gate.name), "gt rig gates list"));
     }
     edit(town, rig, &person, |document| {
         let mut table = toml_edit::Table::new();

@@ -164,12 +164,12 @@ pub(crate) fn fetch_referred(town: &Town, rig: &Rig, held: &Held, folder: &Path)
     if settings.submodules
         && let Referred::Missing(why) = repo.check_out_submodules(held, &path, folder)?
     {
-        return Ok(Some(format!("its submodules can't be checked out: {why}")));
+        return Ok(Some(format!("the submodules can't be checked out: {why}")));
     }
     if settings.lfs
         && let Referred::Missing(why) = repo.pull_large_files(held, &path, folder)?
     {
-        return Ok(Some(format!("its large files are not at the remote: {why}")));
+        return Ok(Some(format!("the remote does not have its large files: {why}")));
     }
     Ok(None)
 }
@@ -190,7 +190,7 @@ fn require_free_disk(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
     if free >= wanted {
         return Ok(());
     }
-    let what = format!("{free} MB are free at {}, and the rig wants {wanted}", folder.display());
+    let what = format!("{free} MB are free at {}, but the rig needs {wanted}", folder.display());
     Err(Error::refused(what, "free some disk, or lower min_free_disk_mb in rig.toml"))
 }
 
@@ -208,7 +208,7 @@ fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
         hint: "[worktree] from = \"<folder of your checkout>\"".to_owned(),
     })?;
     if let Some(name) = names.iter().find(|name| !is_plain(name)) {
-        let what = format!("`{name}` is no path inside the worktree");
+        let what = format!("`{name}` is not a path inside the worktree");
         let hint = "name files and folders below the top, without .. and .git".to_owned();
         return Err(Error::Usage { what, hint });
     }
@@ -245,7 +245,7 @@ fn in_the_way(disk: &dyn Disk, folder: &Path, name: &str) -> String {
     above.reverse();
     let found = above.into_iter().find_map(|at| match disk.kind(&folder.join(at)) {
         Ok(Some(NodeKind::Link)) => {
-            Some(format!("`{}` is a link in this commit, and no link is followed", at.display()))
+            Some(format!("`{}` is a link in this commit, and gt follows no link", at.display()))
         }
         Ok(Some(NodeKind::File)) => Some(format!("`{}` is a file in this commit", at.display())),
         _ => None,
@@ -293,10 +293,10 @@ fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) ->
     let why = match result.end {
         RunEnd::Passed => return Ok(()),
         RunEnd::Failed(exit) => exit.code.map_or("failed".to_owned(), |code| format!("failed with exit code {code}")),
-        RunEnd::TimedOut => format!("was not over after {} s", settings.setup_timeout_seconds),
+        RunEnd::TimedOut => format!("was not finished after {} s", settings.setup_timeout_seconds),
     };
     let what = format!("the set-up `{command}` {why}:\n{}", result.tail.join("\n"));
-    Err(Error::refused(what, format!("all of it: {}; [worktree] setup in rig.toml says what is run", log.display())))
+    Err(Error::refused(what, format!("full output: {}; the command is [worktree] setup in rig.toml", log.display())))
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ fn rigs(town: &Town, folder: &Path) -> Result<Vec<FoundRig>> {
     let Some(text) = read(town.world().disk(), &path, SMALL_FILE_LIMIT)? else { return Ok(Vec::new()) };
     let file: RigsFile = serde_json::from_slice(&text).map_err(|error| Error::Refused {
         what: format!("{} can't be read: {error}", path.display()),
-        hint: "mend it, or import each rig's .beads by itself".to_owned(),
+        hint: "fix it, or import the .beads of each rig separately".to_owned(),
     })?;
     let known = town.ledger.read(|view| Ok::<_, Error>(view.rigs()?))?;
     let rig = |(name, entry): (String, RigEntry)| FoundRig {

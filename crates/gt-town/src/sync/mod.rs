@@ -146,8 +146,7 @@ pub(crate) fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<
 pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -> Result<Synced> {
     let remote = remote.or(town.settings.sync.remote.as_deref()).ok_or_else(|| {
         let settings = town.layout.settings();
-        let hint =
-            format!("say where to: [sync] remote = \"<url>\" in {}; or gt sync --remote <url>", settings.display());
+        let hint = format!("name one: [sync] remote = \"<url>\" in {}, or gt sync --remote <url>", settings.display());
         Error::refused("this town has no remote for its ledger", hint)
     })?;
     check_remote(remote)?;
@@ -259,7 +258,7 @@ pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -
         let parsed = jsonl::parse(&text);
         if let Some(error) = parsed.errors.first() {
             let what = format!("{} can't be read, so nothing was merged: {error}", path.display());
-            return Err(Error::refused(what, "mend that side's file first"));
+            return Err(Error::refused(what, "repair that side's file first"));
         }
         nul_lines.extend(jsonl::lines_with_nul(&text).map(|line| format!("{} line {line}", path.display())));
         sides.push(parsed.records);
@@ -275,7 +274,7 @@ pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -
 pub(crate) fn check_remote(remote: &str) -> Result<()> {
     if remote.is_empty() || remote.starts_with('-') || remote.contains(char::is_control) {
         return Err(Error::Usage {
-            what: format!("{remote:?} is no address of a repository"),
+            what: format!("{remote:?} is not the address of a repository"),
             hint: "for example: git@example.org:team/ledger.git, or a path".to_owned(),
         });
     }
@@ -537,14 +536,16 @@ fn check_version(git: &dyn LedgerRepo, repo: &Path, files: &BTreeMap<String, Fil
     if READABLE_VERSIONS.contains(&text.as_str()) {
         return Ok(());
     }
-    let what =
-        format!("the ledger's branch has the format {text:?}, this gt knows {}", READABLE_VERSIONS.join(" and "));
+    let what = format!(
+        "the ledger's branch has the format {text:?}, but this gt knows only {}",
+        READABLE_VERSIONS.join(" and ")
+    );
     Err(Error::refused(what, "install the newer gt"))
 }
 
 fn refused(remote: &str, reason: &str) -> Error {
     Error::refused(
-        format!("{remote} does not take the branch gt-ledger: {reason}"),
-        "what came from there is merged here, and nothing is lost; let it take pushes to gt-ledger, then: gt sync",
+        format!("{remote} refuses pushes to the branch gt-ledger: {reason}"),
+        "what came from there is merged here, and nothing is lost; allow pushes to gt-ledger, then: gt sync",
     )
 }

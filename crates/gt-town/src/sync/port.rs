@@ -161,7 +161,7 @@ fn refuse_bad_lines(bad_lines: &[String]) -> Result<()> {
     }
     let shown: Vec<&str> = bad_lines.iter().take(BAD_LINES_SHOWN).map(String::as_str).collect();
     let what = format!("{} lines can't be read, so nothing was imported:\n{}", bad_lines.len(), shown.join("\n"));
-    Err(Error::refused(what, "--salvage takes every good line and names each bad one"))
+    Err(Error::refused(what, "--salvage imports every good line and names each bad one"))
 }
 
 /// An import in progress.

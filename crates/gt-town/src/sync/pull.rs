@@ -77,7 +77,7 @@ fn records(texts: &Texts) -> Result<Vec<Record>> {
             return Err(damaged(&format!("{path} there can't be read: {error}")));
         }
         if let Some(bead) = parsed.records.iter().filter_map(as_bead).find(|bead| !belongs(bead.id.prefix(), path)) {
-            return Err(damaged(&format!("{path} there holds {}, which does not belong into it", bead.id)));
+            return Err(damaged(&format!("{path} there holds {}, which does not belong there", bead.id)));
         }
         records.extend(parsed.records);
     }
@@ -88,7 +88,8 @@ fn records(texts: &Texts) -> Result<Vec<Record>> {
 pub(super) fn damaged(what: &str) -> Error {
     Error::refused(
         format!("the ledger's branch is damaged, and nothing was changed: {what}"),
-        "mend the remote's branch gt-ledger: its commit before that was good; or delete it there, and sync anew",
+        "restore the remote's branch gt-ledger to the commit before, which was good; or delete it there and run gt \
+         sync again",
     )
 }
 

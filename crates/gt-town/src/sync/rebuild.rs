@@ -163,8 +163,8 @@ fn keep_down(layout: &Layout, outside: &Outside) -> Result<[Held; 2]> {
     let lock = |name: &str| -> Result<Held> {
         disk.lock(&layout.lock(name), LOCK_DEADLINE)?.ok_or_else(|| {
             Error::refused(
-                format!("`{name}` of this town is at work"),
-                "end boot and deacon first: gt down, or their processes",
+                format!("the process `{name}` of this town is running"),
+                "end boot and deacon first: gt down, or kill their processes",
             )
         })
     };

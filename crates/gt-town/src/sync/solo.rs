@@ -25,7 +25,7 @@ pub const FILE: &str = "gt.db";
 const FALLBACK_PREFIX: &str = "bd";
 
 const PREFIX_HINT: &str =
-    "a prefix is letters, digits, `-` and `_`, and begins with a letter: for example --prefix app";
+    "a prefix has letters, digits, `-` and `_` and starts with a letter: for example --prefix app";
 
 /// Longest allowed prefix, in bytes.
 const PREFIX_LIMIT: usize = 40;
@@ -132,7 +132,7 @@ pub fn set(town: &Town, caller: &Caller, key: &str, value: Option<&str>) -> Resu
     let usage = |what: String, hint: &str| Error::Usage { what, hint: hint.to_owned() };
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if key.is_empty() || key.len() > KEY_LIMIT || !key.chars().all(fits) {
-        return Err(usage("that is no key of a setting".to_owned(), "a key is letters, digits, `.`, `_` and `-`"));
+        return Err(usage("that is not the key of a setting".to_owned(), "a key is letters, digits, `.`, `_` and `-`"));
     }
     let key = format!("{SETTING}{key}");
     if let Some(value) = value.filter(|value| key == PREFIX_KEY && !is_prefix(value)) {

@@ -47,7 +47,7 @@ pub fn build(town: &Town) -> Result<Option<String>> {
 
 /// Stops starting new work in a rig or in the whole town. Work in progress continues. Returns false if it was already paused.
 pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
-    let text = "nothing new is begun until gt resume";
+    let text = "no new work starts until gt resume";
     town.ledger.write(&caller.name(), "pause", |tx| {
         Ok(tx.raise(ConditionKind::Paused, rig.map_or(TOWN, RigName::as_str), text)?)
     })

@@ -31,7 +31,7 @@ pub enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The folder is not a town.
-    #[error("{} is no town", .0.display())]
+    #[error("{} is not a town", .0.display())]
     NoTown(PathBuf),
     /// The folder already is a town.
     #[error("a town is already at {}", .0.display())]
@@ -130,7 +130,7 @@ pub enum Error {
     #[error("this process belongs to an agent's session, but carries no GT_INCARNATION of this town")]
     NoToken,
     /// A lock of the town was not released in time.
-    #[error("`{0}` is being worked on by another gt, and was not free in time")]
+    #[error("another gt works on `{0}` and did not finish in time")]
     Locked(String),
     /// Invalid rig name.
     #[error(transparent)]
@@ -192,14 +192,14 @@ impl Error {
     /// Returns the hint for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoTown(_) => "go into a town's folder, set GT_TOWN, or make one: gt install <path>".to_owned(),
-            Self::TownExists(path) => format!("it is ready to use: cd {}", path.display()),
-            Self::NotEmpty(_) => "a town wants a new or empty folder: gt install <path>".to_owned(),
+            Self::NoTown(_) => "change to a town's folder, set GT_TOWN, or create a town: gt install <path>".to_owned(),
+            Self::TownExists(path) => format!("use it: cd {}", path.display()),
+            Self::NotEmpty(_) => "a town needs a new or empty folder: gt install <path>".to_owned(),
             Self::UnknownRig { known, .. } if known.is_empty() => {
                 "no rig has been added: gt rig add <name> <url-or-path>".to_owned()
             }
             Self::UnknownRig { known, .. } => format!("there are: {}", known.join(", ")),
-            Self::UnknownBead(_) => "gt bead list shows what there is".to_owned(),
+            Self::UnknownBead(_) => "gt bead list shows all beads".to_owned(),
             Self::Ambiguous { .. } => "type more of the id".to_owned(),
             Self::Unknown { what, .. } => where_to_look(what).to_owned(),
             Self::UnknownAgent { known, .. } => {
@@ -213,13 +213,13 @@ impl Error {
             Self::Superseded(_) => "a newer incarnation has taken over: end your turn".to_owned(),
             Self::BadToken => "start agents through gt only, and leave GT_INCARNATION alone".to_owned(),
             Self::NoToken => "start agents through gt only, and leave GT_INCARNATION alone; a person calls gt in a \
-                              terminal that no agent has, nor the town's tmux"
+                              terminal of their own, outside the town's tmux"
                 .to_owned(),
-            Self::Locked(_) => "try again; if it stays so, look at gt status".to_owned(),
+            Self::Locked(_) => "try again; if it fails again, gt status shows what runs".to_owned(),
             Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
             Self::Ledger(LedgerError::Away { .. }) => {
-                "work on in that one; or make this one a town of its own: gt town adopt".to_owned()
+                "work in that one; or make this one a town of its own: gt town adopt".to_owned()
             }
             Self::Ledger(LedgerError::Replaced(_)) => {
                 "look at what is in the town's folder now, then run the command again".to_owned()
@@ -233,7 +233,7 @@ impl Error {
                 LOST.to_owned()
             }
             Self::Ledger(LedgerError::Network { .. }) => {
-                "ledgers are kept on a disk of the machine that works with them: move the folder to one".to_owned()
+                "a ledger must be on a local disk: move the folder to one".to_owned()
             }
             Self::World(WorldError::Io { source, .. })
             | Self::Ledger(LedgerError::World(WorldError::Io { source, .. })) => {
@@ -250,9 +250,9 @@ impl Error {
             }
             Self::World(WorldError::Unreachable { url, text }) => unreachable_hint(url, text),
             Self::Settings(error) if error.path.ends_with("rig.toml") => {
-                "mend that file; gt help rig explains its keys".to_owned()
+                "fix that file; gt help rig explains its keys".to_owned()
             }
-            Self::Settings(_) => "mend that file; gt help town explains its keys".to_owned(),
+            Self::Settings(_) => "fix that file; gt help town explains its keys".to_owned(),
             Self::MissingFile(_) => "check the path, or put the file back".to_owned(),
             Self::Formula { .. } | Self::Ledger(_) | Self::World(_) => return None,
         };
@@ -265,8 +265,8 @@ const CONFINED: &str = "gt rig gates list, gt bead list and the like work here; 
                         own: gt install <a temporary folder>. A person calls gt in a terminal of their own";
 
 /// Hint for a lost ledger.
-const LOST: &str = "put a backup in its place: gt ledger restore <file>; they are in backups/ beside it. A town's can be made \
-                    again without one: gt ledger rebuild --from jsonl, or --from git";
+const LOST: &str = "restore a backup (they are in backups/ beside it): gt ledger restore <file>. Without a backup, \
+                    rebuild a town's ledger: gt ledger rebuild --from jsonl, or --from git";
 
 /// Hint for a full disk.
 const FULL: &str = "the disk is full, and nothing was changed: make room and try again";
@@ -277,7 +277,7 @@ fn io_hint(error: &std::io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => FULL,
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-            "it must be yours to write, and its disk not read-only: look at permissions and mounts"
+            "you need the right to write it, on a disk that is not read-only: check permissions and mounts"
         }
         _ => return None,
     })
@@ -289,13 +289,13 @@ fn sql_hint(error: &rusqlite::Error) -> Option<&'static str> {
     Some(match error.sqlite_error_code()? {
         ErrorCode::DiskFull => FULL,
         ErrorCode::SystemIoFailure => {
-            "the disk failed or is full, and nothing was changed: look at it, and at gt ledger check"
+            "the disk failed or is full, and nothing was changed: check the disk, then: gt ledger check"
         }
         ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
-            "the ledger and its folder must be yours to write, on a local disk: look at their permissions"
+            "you need the right to write the ledger and its folder, on a local disk: check their permissions"
         }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-            "another program keeps the ledger's file locked, or its file system has no locks: try again"
+            "another program holds a lock on the ledger's file, or its file system has no locks: try again"
         }
         ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => LOST,
         _ => return None,
@@ -314,11 +314,12 @@ fn unreachable_hint(url: &str, text: &str) -> String {
         }
         Some(host) if text.contains("Permission denied (") => {
             format!(
-                "no key that needs no passphrase opens {host}: ssh-add <key>, or check your login; gt never asks for one"
+                "{host} accepts none of the keys that ssh can use without a passphrase: ssh-add <key>, or check your \
+                 login; gt never asks for one"
             )
         }
         _ if text.contains("could not read Username") || text.contains("could not read Password") => {
-            "git has no login for it, and gt never asks for one: a credential helper, or ssh".to_owned()
+            "git has no login for it, and gt never asks for one: set up a credential helper, or use ssh".to_owned()
         }
         _ => "check the URL, your network and your login".to_owned(),
     }
@@ -341,13 +342,13 @@ fn ssh_host(url: &str) -> Option<String> {
 fn where_to_look(what: &str) -> &'static str {
     match what {
         "merge request" => "gt mq list shows what waits",
-        "mail in your inbox" => "gt mail inbox shows what there is",
-        "gate" => "gt rig gates list shows what there is",
-        "molecule of" => "nobody was given it yet: gt sling <bead> <rig>",
+        "mail in your inbox" => "gt mail inbox lists your mail",
+        "gate" => "gt rig gates list shows the rig's gates",
+        "molecule of" => "the bead has no worker yet: gt sling <bead> <rig>",
         "dependency" => "gt bead show <bead> shows its dependencies",
         "step" => "gt hook shows the current one",
         "branch" => "look at the remote, then: gt rig fetch",
-        _ => "gt status shows what there is",
+        _ => "gt status shows the town",
     }
 }
 

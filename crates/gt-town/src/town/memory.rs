@@ -73,10 +73,10 @@ pub fn remember(town: &Town, caller: &Caller, prefix: &str, key: &str, text: &st
     let usage =
         |what: String| Error::Usage { what, hint: "gt bead remember \"what\" --key what-it-is-called".to_owned() };
     if text.trim().is_empty() || text.len() > TEXT_LIMIT || text.contains('\0') {
-        return Err(usage(format!("what is remembered is a text of at most {TEXT_LIMIT} bytes")));
+        return Err(usage(format!("a remembered text has at most {TEXT_LIMIT} bytes")));
     }
     if key.is_empty() || key.len() > KEY_LIMIT || key.contains(char::is_control) {
-        return Err(usage(format!("a key is one line of at most {KEY_LIMIT} bytes")));
+        return Err(usage(format!("a key has one line of at most {KEY_LIMIT} bytes")));
     }
     let record = json!({ "_type": "memory", "key": key, "value": text }).to_string();
     town.ledger.write(&caller.name(), "remember", |tx| {

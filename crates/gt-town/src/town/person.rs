@@ -71,10 +71,12 @@ fn on_terminal(outside: &Outside, act: Act<'_>) -> Result<()> {
     let question = format!("{what} {on}? Type {on} to confirm: ");
     match outside.world.sessions().ask_person(&question) {
         Ok(answer) if answer.trim() == on => Ok(()),
-        Ok(_) => Err(Error::refused(format!("{what} {on}: not confirmed"), "run it again, and type what is asked for")),
+        Ok(_) => {
+            Err(Error::refused(format!("{what} {on}: not confirmed"), "run it again, and type the requested word"))
+        }
         Err(why) => Err(Error::NeedsPerson {
-            what: format!("{what} {on}: this town wants it confirmed on a terminal, and {why}"),
-            hint: "run it in a terminal of your own; where there is none, [overseer] confirm = \"key\" in town.toml is for that"
+            what: format!("{what} {on}: this town requires confirmation in a terminal, but {why}"),
+            hint: "run it in a terminal of your own; without a terminal, use [overseer] confirm = \"key\" in town.toml"
                 .to_owned(),
         }),
     }
@@ -84,18 +86,18 @@ fn by_key(settings: &OverseerSettings, outside: &Outside, act: Act<'_>) -> Resul
     let Act { what, on, .. } = act;
     let refuse = |why: String| {
         let hint = format!("{KEY_FILE_VARIABLE}=<file with the key>, or key_file in [overseer] of town.toml");
-        Err(Error::NeedsPerson { what: format!("{what} {on}: this town wants the overseer's key, and {why}"), hint })
+        Err(Error::NeedsPerson { what: format!("{what} {on}: this town requires the overseer's key, but {why}"), hint })
     };
     let Some(hash) = settings.key.as_deref().and_then(|key| key.strip_prefix(HASH)) else {
         return refuse("town.toml names none: gt town key <file> makes one".to_owned());
     };
     let named = outside.env.get(KEY_FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     let Some(file) = named.or_else(|| settings.key_file.clone()) else {
-        return refuse("nothing says where it is".to_owned());
+        return refuse("its file is not named".to_owned());
     };
     match read_key(outside, &file) {
         Ok(Some(key)) if sha256_hex(&key) == hash => Ok(()),
-        Ok(Some(_)) => refuse(format!("what is in {} is another one", file.display())),
+        Ok(Some(_)) => refuse(format!("{} has a different key", file.display())),
         Ok(None) => refuse(format!("{} is not there", file.display())),
         Err(error) => refuse(error.to_string()),
     }
@@ -120,7 +122,7 @@ pub fn make_key(town: &Town, caller: &Caller, file: &Path) -> Result<PathBuf> {
         return Err(Error::refused(what, "name a file outside of it: gt town key ~/.config/gt/overseer.key"));
     }
     if disk.exists(file) {
-        return Err(Error::refused(format!("{} is there already", file.display()), "name a new file"));
+        return Err(Error::refused(format!("{} already exists", file.display()), "name a new file"));
     }
     let key = hex(&[(town.outside.entropy)(), (town.outside.entropy)()].concat());
     disk.write_private(file, format!("{key}\n").as_bytes())?;

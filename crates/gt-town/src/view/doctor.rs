@@ -97,8 +97,12 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
 
 /// Reports an unfinished rig. The town does not know it, and nothing uses it.
 fn unfinished_check(name: &str) -> Check {
-    let hint = "type that gt rig add again: it begins anew; or remove the folder";
-    check(&format!("rig {name}"), Some((format!("gt rig add {name} was cut short before the rig was there"), hint)), "")
+    let hint = "run the same gt rig add again, which starts over; or remove the folder";
+    check(
+        &format!("rig {name}"),
+        Some((format!("gt rig add {name} was interrupted before the rig was complete"), hint)),
+        "",
+    )
 }
 
 /// Checks the deacon. A town that is down is in order; a town that should be up but has no deacon is not.
@@ -109,13 +113,13 @@ fn deacon_check(town: &Town) -> Result<Check> {
         let other = runs.filter(|runs| runs != own).map(|runs| {
             (
                 format!("it runs build {runs}, and this gt is build {own}"),
-                "gt up: this build takes over; sessions go on",
+                "gt up: this build takes over; sessions continue",
             )
         });
         return Ok(check(name, other, &format!("it runs, as this build ({own})")));
     }
     if desired::is_wanted_up(town)? && !town.boot_runs()? {
-        return Ok(check(name, Some(("the town is to be up, and nothing runs".to_owned(), "gt up")), ""));
+        return Ok(check(name, Some(("the town should be up, but nothing runs".to_owned(), "gt up")), ""));
     }
     Ok(Check { hint: Some("gt up".to_owned()), ..check(name, None, "the town is down: nothing is started") })
 }
@@ -124,8 +128,8 @@ fn deacon_check(town: &Town) -> Result<Check> {
 fn former_check(town: &Town) -> Option<Check> {
     let former = updown::former_daemons(town);
     let pids = former.iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
-    let hint = format!("they end by themselves within seconds; if they do not: kill {pids}");
-    let found = (format!("processes of another town at this path run: {pids}"), hint.as_str());
+    let hint = format!("they end by themselves within seconds; if not: kill {pids}");
+    let found = (format!("processes of another town at this path still run: {pids}"), hint.as_str());
     (!former.is_empty()).then(|| check("former town", Some(found), ""))
 }
 
@@ -134,7 +138,7 @@ fn older_logs_check(town: &Town) -> Option<Check> {
     let mut older = town.layout.older_logs().into_iter().filter(|log| town.world().disk().exists(log));
     older.next()?;
     let detail = "an older gt has left deacon.log and deacon-errors.log in logs/: nothing reads them any more";
-    let hint = Some("delete them when you have no use for them; the log is now: gt log --deacon".to_owned());
+    let hint = Some("delete them if you do not need them; the log is now: gt log --deacon".to_owned());
     Some(Check { name: "older logs".to_owned(), ok: true, warn: true, detail: detail.to_owned(), hint })
 }
 
@@ -168,13 +172,16 @@ fn beads_check(town: &Town) -> Result<Check> {
         }
         (None, None) => None,
     };
-    Ok(check("beads", problem, "none waits in a circle"))
+    Ok(check("beads", problem, "no bead waits for itself"))
 }
 
 fn bin_check(town: &Town) -> Check {
     let gt = town.layout.bin().join("gt");
     let missing = (!town.world().disk().exists(&gt)).then(|| {
-        (format!("{} leads nowhere", gt.display()), "link it to your gt: ln -sf \"$(command -v gt)\" <town>/bin/gt")
+        (
+            format!("{} is a link to a missing file", gt.display()),
+            "link it to your gt: ln -sf \"$(command -v gt)\" <town>/bin/gt",
+        )
     });
     check("agents' gt", missing, "bin/gt is there")
 }
@@ -182,7 +189,7 @@ fn bin_check(town: &Town) -> Check {
 fn effects_check(town: &Town) -> Result<Check> {
     let rows = town.ledger.read(|view| view.open_effects().map_err(Error::from))?;
     let stuck: Vec<String> = rows.iter().filter(|r| r.gave_up).map(waiting_for).collect();
-    let problem = (!stuck.is_empty()).then(|| (stuck.join("; "), "mend the cause, then: gt doctor --retry"));
+    let problem = (!stuck.is_empty()).then(|| (stuck.join("; "), "fix the cause, then: gt doctor --retry"));
     Ok(check("effects", problem, "none was given up"))
 }
 
@@ -208,7 +215,7 @@ const REMAKE: &str = "gt rig remove, then gt rig add";
 fn lost_hint(lost: &Damage) -> &'static str {
     match lost.what.as_str() {
         "objects" => REMAKE,
-        _ => "git -C <rig>/.repo.git repack -a, then remove that file, if no agent needs it",
+        _ => "git -C <rig>/.repo.git repack -a, then remove that file if no agent needs it",
     }
 }
 
@@ -232,7 +239,9 @@ fn merge_check(town: &Town, rig: &Rig) -> Option<Check> {
     let unknown = town.world().repo().unknown_merge_drivers(&repo, refs.get(&rig.trunk_ref())?).ok()?;
     let first = unknown.first()?.clone();
     let names = unknown.into_iter().collect::<Vec<_>>().join(", ");
-    let detail = format!(".gitattributes names merge drivers that your git does not know: {names}; it merges as text");
+    let detail = format!(
+        ".gitattributes names merge drivers that your git does not know: {names}; git merges those files as text"
+    );
     let hint = Some(format!("git config --global merge.{first}.driver \"<command>\""));
     Some(Check { hint, ..check(&format!("{}: merges", rig.name()), None, &detail) })
 }
@@ -256,7 +265,7 @@ fn seen_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     };
     let seen = rig::seen(town, rig)?.filter(rig::Seen::is_tried);
     let Some(seen) = seen else {
-        let untried = "it was not tried whether these gates turn red where a file is broken";
+        let untried = "not tested yet whether these gates turn red when a file is broken";
         let is_wanted = rig.settings.prove_negative;
         return Ok(Some(if is_wanted { warn(untried.to_owned()) } else { check(&name, None, NOT_WANTED) }));
     };
@@ -265,21 +274,21 @@ fn seen_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     let when = format!("tried{at} on {}", seen.commit.get(..10).unwrap_or(&seen.commit));
     if let Some(file) = &seen.missed {
         let hint =
-            format!("mend them, then gt rig prove {} --negative; or prove_negative = false in rig.toml", rig.name());
+            format!("fix them, then gt rig prove {} --negative; or prove_negative = false in rig.toml", rig.name());
         let missed = format!("they stay green though {file} is broken ({when})");
         let fine = format!("{missed}, which prove_negative = false allows");
         return Ok(Some(check(&name, rig.settings.prove_negative.then_some((missed, hint.as_str())), &fine)));
     }
     let said = match seen.broken.as_slice() {
-        [] => format!("no file is known that the tests surely use, so none was broken ({when})"),
-        files => format!("they turn red where a file is broken: {} ({when})", files.join(", ")),
+        [] => format!("gt knows no file that the tests surely use, so it broke none ({when})"),
+        files => format!("they turn red when a file is broken: {} ({when})", files.join(", ")),
     };
     let is_stale = rig.settings.prove_negative && !seen.broken.is_empty() && seen.is_stale(town, rig)?;
     Ok(Some(if is_stale { warn(format!("{said}; the trunk has moved since")) } else { check(&name, None, &said) }))
 }
 
 /// Text for gates that need not fail.
-const NOT_WANTED: &str = "prove_negative = false: no file is broken on purpose";
+const NOT_WANTED: &str = "prove_negative = false: gt breaks no file on purpose";
 
 /// Checks that the allowed `.envrc` is still the trunk's, and that direnv is installed.
 fn direnv_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
@@ -288,7 +297,7 @@ fn direnv_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     let why = if changed.is_empty() {
         (!direnv::is_installed(town, rig)).then(|| ("direnv is not in the PATH of agents and gates".to_owned(), &*hint))
     } else {
-        Some((format!("not loaded: on the trunk {} is not what you allowed", changed.join(", ")), &*hint))
+        Some((format!("not loaded: on the trunk, {} differs from what you allowed", changed.join(", ")), &*hint))
     };
     Ok(Some(check(&format!("{}: direnv", rig.name()), why, "the trunk's .envrc is the one that you allowed")))
 }
@@ -381,7 +390,7 @@ fn formula_check(town: &Town, rig: &Rig) -> Check {
     let name = format!("{}: formula", rig.name());
     match town.formula(rig, &rig.settings.formula) {
         Ok(formula) => check(&name, None, &format!("{}, {} steps", formula.formula.name, formula.formula.steps.len())),
-        Err(error) => check(&name, Some((error.to_string(), "mend or remove that file")), ""),
+        Err(error) => check(&name, Some((error.to_string(), "fix or remove that file")), ""),
     }
 }
 
@@ -433,8 +442,8 @@ fn disk_check(town: &Town) -> Result<Check> {
         check.ok = false;
     }
     if free < wanted {
-        check.detail = format!("{} free, less than the {} of archive_min_free_gb", size_text(free), size_text(wanted));
-        check.hint = Some("gt retention run --dry-run says what would go; make room elsewhere".to_owned());
+        check.detail = format!("{} free, less than archive_min_free_gb ({})", size_text(free), size_text(wanted));
+        check.hint = Some("gt retention run --dry-run shows what can be deleted; free other space too".to_owned());
     }
     Ok(check)
 }

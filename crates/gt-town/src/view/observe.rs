@@ -164,7 +164,7 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
 /// Describes an attempt's current activity from the facts.
 pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<String> {
     if attempt.submitted_at.is_some() || attempt.ended_at.is_some() {
-        return Ok("submitted; session and worktree are going".to_owned());
+        return Ok("submitted; session and worktree are being removed".to_owned());
     }
     let Some(newest) = view.incarnations_of(attempt.id)?.pop() else {
         let effects = view.open_effects()?;
@@ -297,7 +297,7 @@ fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> R
         return Ok((format!("{id} waits for {}", by.join(", ")), None));
     }
     if !bead.issue_type.is_work() {
-        return Ok((format!("{id} is a {}: nobody works on it", bead.issue_type), None));
+        return Ok((format!("{id} is a {}: workers do not work on those", bead.issue_type), None));
     }
     Ok((format!("{id} is ready"), Some(format!("gt sling {id} <rig>"))))
 }

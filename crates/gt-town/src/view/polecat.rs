@@ -151,7 +151,7 @@ pub fn nuke(town: &Town, caller: &Caller, text: &str, dry_run: bool) -> Result<A
     person::require(caller, "takes a worker down")?;
     let attempt = named(town, text)?.into_iter().rev().find(|attempt| attempt.ended_at.is_none());
     let attempt = attempt.ok_or_else(|| {
-        Error::refused(format!("{text} is over already"), format!("gt polecat show {text} says what is left of it"))
+        Error::refused(format!("{text} has already ended"), format!("gt polecat show {text} shows what is left of it"))
     })?;
     if attempt.submitted_at.is_some() {
         let what = format!("{} has submitted its work, which is in the merge queue", attempt.address());
@@ -178,16 +178,16 @@ pub struct Recovered {
 /// uncommitted are in the new worktree, still uncommitted.
 pub fn recover(town: &Town, caller: &Caller, bead: &BeadId, agent: Option<String>) -> Result<Recovered> {
     let attempts = town.ledger.read(|view| view.attempts_on(bead).map_err(Error::from))?;
-    let newest = attempts
-        .last()
-        .ok_or_else(|| Error::refused(format!("nobody has worked on {bead} yet"), format!("gt sling {bead} <rig>")))?;
+    let newest = attempts.last().ok_or_else(|| {
+        Error::refused(format!("no worker has worked on {bead} yet"), format!("gt sling {bead} <rig>"))
+    })?;
     if newest.ended_at.is_some() && newest.archived_at.is_none() {
-        let what = format!("the worktree of {} is still being cleared away", newest.address());
-        return Err(Error::refused(what, "in a moment; gt status says whether the town is up"));
+        let what = format!("the worktree of {} is still being removed", newest.address());
+        return Err(Error::refused(what, "try again in a moment; gt status says whether the town is up"));
     }
     let rig = town.rig(newest.rig.as_str())?;
     let (from, work) = last_work(town, &rig, &attempts)?.ok_or_else(|| {
-        Error::refused(format!("no work on {bead} is left"), format!("gt sling {bead} <rig> begins anew"))
+        Error::refused(format!("no work on {bead} is left"), format!("gt sling {bead} <rig> starts over"))
     })?;
     let (head, uncommitted, from) = (work.head.clone(), work.snapshot.is_some(), from.number);
     let before = Before { head: Some(work.head), why: work.why, restores: work.snapshot };
@@ -246,14 +246,14 @@ fn left_by(town: &Town, rig: &Rig, attempt: &Attempt, refs: &Refs) -> Result<Opt
 fn why_text(attempt: &Attempt, head: &Sha, uncommitted: bool) -> String {
     let outcome = attempt.outcome.map_or("over", AttemptOutcome::as_str);
     let mut text = format!(
-        "{} (attempt {}) was {outcome}; you go on from its last commit {}",
+        "{} (attempt {}) was {outcome}; you continue from its last commit {}",
         attempt.address(),
         attempt.number,
         head.short()
     );
     if uncommitted {
         text.push_str(
-            "; what it had not committed is in your worktree: look at it first (git status, git diff), commit what \
+            "; its uncommitted changes are in your worktree: look at them first (git status, git diff), commit what \
              belongs to the work and remove the rest",
         );
     }

@@ -91,7 +91,7 @@ fn require_walls(town: &Town, rig: &Rig, bare: &ContainedCommand) -> Result<()> 
     }
     let said = result.tail.last().cloned().unwrap_or_default();
     Err(Error::NeedsPerson {
-        what: format!("{} wants sandbox = \"bwrap\", but none can be made around its gates: {said}", rig.name()),
-        hint: "gt doctor says what is wrong with it".to_owned(),
+        what: format!("{} has sandbox = \"bwrap\", but bubblewrap can't run its gates: {said}", rig.name()),
+        hint: "gt doctor says what is wrong".to_owned(),
     })
 }

@@ -70,7 +70,7 @@ pub(crate) fn why_not(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<St
     for (path, pin) in consent {
         if read(town, folder, path)?.map(|file| file.pin()).as_ref() != Some(pin) {
             let next = format!("look at it on the trunk, then gt rig allow-envrc {}", rig.name());
-            return Ok(Some(format!(".envrc is not loaded: {path} is not what you allowed; {next}")));
+            return Ok(Some(format!(".envrc is not loaded: {path} differs from what you allowed; {next}")));
         }
     }
     Ok((!is_installed(town, rig)).then(|| {

@@ -211,7 +211,11 @@ impl<'a> Workplace<'a> {
             ["polecats", worker] => Ok(Self::Worker(worker)),
             ["refinery" | "crew", name] if *name != "logs" => Ok(Self::Other),
             _ => Err(Error::refused(
-                format!("{} is no worktree of {}, and its sandbox is for those", folder.display(), rig.name()),
+                format!(
+                    "{} is not a worktree of {}, and only its worktrees get the sandbox",
+                    folder.display(),
+                    rig.name()
+                ),
                 "a person's gates run on the trunk: gt rig gates run <rig>",
             )),
         }
@@ -229,7 +233,7 @@ enum Clients {
 pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<Bwrap> {
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
     town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
-        what: format!("{} wants sandbox = \"bwrap\", but {why}", rig.name()),
+        what: format!("{} has sandbox = \"bwrap\", but {why}", rig.name()),
         hint: format!("install bubblewrap, or: gt rig set {} sandbox=none", rig.name()),
     })
 }
@@ -369,7 +373,7 @@ impl<'a> Walls<'a> {
         if place != path && outside.iter().any(|ours| ours.starts_with(&place)) {
             return Err(Error::NeedsPerson {
                 what: format!("{} leads to {}, which the sandbox can't hide", path.display(), place.display()),
-                hint: "put the folder itself there".to_owned(),
+                hint: "replace the link by the folder".to_owned(),
             });
         }
         match disk.kind(&place)? {
@@ -420,8 +424,8 @@ impl<'a> Walls<'a> {
             return Ok(());
         }
         Err(Error::NeedsPerson {
-            what: format!("{} is a link, which an agent could replace: the sandbox can't hold it", path.display()),
-            hint: "put what it leads to itself there".to_owned(),
+            what: format!("{} is a link that an agent could replace, so the sandbox can't include it", path.display()),
+            hint: "replace the link by what it points to".to_owned(),
         })
     }
 
@@ -783,8 +787,8 @@ impl<'a> Walls<'a> {
         match folder {
             Some(folder) if Path::new(&read(&folder.join("gitdir"))?).ends_with(&own) => Ok(folder),
             _ => Err(Error::NeedsPerson {
-                what: format!("{} leads out of the rig's repository", link.display()),
-                hint: "somebody has changed it: gt unsling <bead>, and sling it again".to_owned(),
+                what: format!("{} points outside the rig's repository", link.display()),
+                hint: "another program changed it: gt unsling <bead>, then sling it again".to_owned(),
             }),
         }
     }

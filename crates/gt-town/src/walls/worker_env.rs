@@ -324,8 +324,8 @@ impl PathNews {
 pub fn take_path(town: &Town, caller: &Caller) -> Result<PathNews> {
     let now = callers_path(town).filter(|_| caller.is_overseer());
     let Some(now) = now else {
-        let what = "only a person's PATH is taken for agents, and this is one of theirs";
-        return Err(Error::refused(what, "gt agent check --update, in a shell of your own"));
+        let what = "only a person may set the PATH of agents, and an agent called this verb";
+        return Err(Error::refused(what, "run gt agent check --update in a shell of your own"));
     };
     let before = kept_path(town).unwrap_or_default();
     if before != now {

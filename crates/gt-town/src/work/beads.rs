@@ -124,7 +124,7 @@ pub fn defer(town: &Town, caller: &Caller, id: &BeadId, until: Option<Timestamp>
         let before = require(tx, id)?;
         refuse_while_live(tx, caller, id)?;
         if !matches!(before.status, Status::Open | Status::Deferred) {
-            return Err(Error::refused(format!("{id} is {}", before.status), "only open beads can be put off"));
+            return Err(Error::refused(format!("{id} is {}", before.status), "only open beads can be deferred"));
         }
         let status = if until.is_some() { Status::Open } else { Status::Deferred };
         let after = Bead { status, defer_until: until.map(Stamp::from), ..before.clone() };
@@ -152,7 +152,7 @@ pub const COMMENT_LIMIT: usize = 1024 * 1024;
 /// Adds a comment to a bead.
 pub fn comment(town: &Town, caller: &Caller, id: &BeadId, text: &str) -> Result<Bead> {
     if text.trim().is_empty() || text.len() > COMMENT_LIMIT || text.contains('\0') {
-        let what = format!("a remark is a text of at most {COMMENT_LIMIT} bytes");
+        let what = format!("a comment has 1 to {COMMENT_LIMIT} bytes");
         return Err(Error::Usage { what, hint: "gt bead comment <id> \"…\"".to_owned() });
     }
     town.ledger.write(&caller.name(), "comment", |tx| {

@@ -74,7 +74,7 @@ fn end(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnation, exit: 
     let how = match (exit.code, exit.signal) {
         _ if exit.could_not_start() => exit.reason.clone(),
         _ if exit.reason == ENDED_BY_REQUEST => asked_to_end(town, incarnation),
-        (Some(0), _) => "it ended by itself, as if all were done".to_owned(),
+        (Some(0), _) => "it ended by itself, as if its work were done".to_owned(),
         (Some(code), _) => format!("{} with code {code}", exit.reason),
         (None, Some(signal)) => format!("{} {signal}", exit.reason.replace("ended by a signal", "ended by signal")),
         (None, None) => exit.reason.clone(),
@@ -90,8 +90,8 @@ fn asked_to_end(town: &Town, incarnation: &Incarnation) -> String {
     match (spared, nudges) {
         (Some(why), _) => format!("it was ended ({why})"),
         (None, 0) => "it was ended".to_owned(),
-        (None, 1) => "it stood idle, was told once to go on, and was ended".to_owned(),
-        (None, times) => format!("it stood idle, was told {times} times to go on, and was ended"),
+        (None, 1) => "it was idle, was told once to continue, and was ended".to_owned(),
+        (None, times) => format!("it was idle, was told {times} times to continue, and was ended"),
     }
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn given_up(refused: Option<&str>, incarnations: &[Incarnation]) -> S
     match refused {
         Some(refused) if left => {
             let refused = foreign::cut(refused, SHORT_BYTES);
-            format!("its worker could not go on, and gave up {times}: {refused} (its sessions: {causes})")
+            format!("its worker could not continue and gave up {times}: {refused} (its sessions: {causes})")
         }
         _ => format!("its worker died {times}: {causes}"),
     }

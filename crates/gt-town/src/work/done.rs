@@ -171,7 +171,7 @@ fn product(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts, end
             Ok(Product::Branch(work, dropped))
         }
         (_, None) => {
-            let what = "the branch has work that is not on the trunk, and so would be lost";
+            let what = "the branch has work that is not on the trunk and would be lost";
             Err(Error::refused(what, "gt done submits it"))
         }
         (Exit::LandedBy, Some(_)) => on_trunk(town, rig, ending.landed_by.unwrap_or_default()),
@@ -197,7 +197,8 @@ fn require_large_files(town: &Town, rig: &Rig, head: &Sha) -> Result<()> {
     let what =
         format!("its .gitattributes hand files to git-lfs, and {} sends no large files to the remote", rig.name());
     let hint = format!(
-        "take them out; or ask the overseer (gt mail send overseer) for `gt rig set {} worktree.lfs=true`, and say gt done again",
+        "remove them; or ask the overseer (gt mail send overseer) for `gt rig set {} worktree.lfs=true`, then run gt \
+         done again",
         rig.name()
     );
     Err(Error::refused(what, hint))
@@ -222,7 +223,7 @@ fn dropped(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha, ending: &Endin
 /// Checks the minimum for the worker's claim: the commit is on the trunk.
 fn on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Product> {
     let by = own_work::commit_on_trunk(town, rig, id)?;
-    let why = format!("its worker says that {} on {} has what it asks for", by.short(), rig.row.trunk);
+    let why = format!("its worker says that {} on {} has the requested work", by.short(), rig.row.trunk);
     Ok(Product::OnTrunk(Doubt { kind: DoubtKind::MaybeLanded, by: Some(by), why }))
 }
 
@@ -244,11 +245,10 @@ fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Su
     if let Some(facts) = now
         && &facts.head != head
     {
-        let what =
-            format!("{} was submitted at {}; what was committed since is not part of it", attempt.bead, head.short());
+        let what = format!("{} was submitted at {}; later commits are not part of it", attempt.bead, head.short());
         return Err(Error::refused(
             what,
-            "end your turn: it is kept in a snapshot; a new bead says what is still to be done",
+            "end your turn: a snapshot keeps them; create a new bead for what is still missing",
         ));
     }
     Ok(Submitted { attempt, mr, already: true })
@@ -272,7 +272,7 @@ fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<
             Ok(())
         }
         [first, ..] => {
-            let hint = format!("finish it and say: gt step done {first}");
+            let hint = format!("finish the first one, then: gt step done {first}");
             Err(Error::refused(format!("steps are open: {}", open.join(", ")), hint))
         }
     }

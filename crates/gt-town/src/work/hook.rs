@@ -163,7 +163,7 @@ fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a Molecul
         Some(id) => steps.iter().find(|s| s.step.id == id).ok_or_else(|| Error::Unknown {
             what: "step",
             name: format!(
-                "{id}; there are {}",
+                "{id}; the steps are {}",
                 steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")
             ),
         })?,
@@ -192,7 +192,7 @@ fn check_acceptance(town: &Town, logs: &Path, attempt: &Attempt, step: &Molecule
         if let Some(why) = objection(town, &rig, logs, attempt, check)? {
             let hint = match check {
                 Acceptance::Act(Act::Commits) => own_work::NOTHING_HINT.to_owned(),
-                _ => format!("mend that, then: gt step done {}", step.step.id),
+                _ => format!("fix that, then: gt step done {}", step.step.id),
             };
             return Err(Error::refused(format!("step {} is not done: {why}", step.step.id), hint));
         }
@@ -220,7 +220,10 @@ pub fn worktree(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<WorktreeFac
     let path = rig.layout.worktree(&attempt.worker);
     let facts = town.world().repo().worktree(&rig.layout.repo(), &path)?;
     facts.ok_or_else(|| {
-        Error::refused(format!("the worktree {} is gone", path.display()), "stop here; the witness will see to it")
+        Error::refused(
+            format!("the worktree {} is gone", path.display()),
+            "stop here; the witness will start a new worker",
+        )
     })
 }
 
@@ -260,6 +263,6 @@ fn run_command(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, argv: &[S
     Ok(match result.end {
         RunEnd::Passed => None,
         RunEnd::Failed(_) => Some(format!("`{}` failed:\n{}", argv.join(" "), result.tail.join("\n"))),
-        RunEnd::TimedOut => Some(format!("`{}` was not over in time", argv.join(" "))),
+        RunEnd::TimedOut => Some(format!("`{}` exceeded its time limit", argv.join(" "))),
     })
 }

@@ -211,14 +211,14 @@ impl FileSet<'_> {
 /// Builds the error for lost work.
 pub fn refusal(gone: &Gone) -> Error {
     let what = format!(
-        "work of your own is gone that was there at {}, when {} was closed:{}",
+        "changes of your own that {} had when {} was closed are gone:{}",
         gone.had.short(),
         gone.step,
         gone.text()
     );
     let hint = format!(
-        "put it back (git diff HEAD {0}; git checkout {0} -- <file>) and commit; or, where that is meant, say why: \
-         gt done --dropped \"<why>\"",
+        "restore them (git diff HEAD {0}; git checkout {0} -- <file>) and commit; or, if you removed them on purpose, \
+         say why: gt done --dropped \"<why>\"",
         gone.had.short()
     );
     Error::refused(what, hint)

@@ -19,7 +19,7 @@ pub fn reject(tx: &Tx<'_>, bead: &BeadId, why: &str) -> Result<()> {
 /// Returns an error if a merge request is being pushed to the remote. It can't be stopped then.
 pub(crate) fn refuse_landing(mr: &MergeRequest) -> Result<()> {
     match mr.landing {
-        Some(_) => Err(Error::refused(format!("{} is landing right now", mr.id), "wait for it: gt mq list")),
+        Some(_) => Err(Error::refused(format!("{} is landing now", mr.id), "wait for it: gt mq list")),
         None => Ok(()),
     }
 }

@@ -37,9 +37,9 @@ impl OwnWork {
             work if work.is_some() => None,
             Self { has_commits: false, .. } => Some("the branch has no commits of its own".to_owned()),
             Self { origin: Origin::Others, .. } => {
-                Some("the branch has no commits of its own: others made those that it has".to_owned())
+                Some("the branch has no commits of its own: others made all of its commits".to_owned())
             }
-            _ => Some(format!("the branch changes nothing that {trunk} has not got already")),
+            _ => Some(format!("{trunk} already has all changes of the branch")),
         }
     }
 }
@@ -99,9 +99,9 @@ pub fn count(town: &Town, repo: &Path, base: &Sha, trunk: Option<&Sha>, head: &S
 /// Resolves an id to a commit, which must be on the trunk as last fetched.
 pub(crate) fn commit_on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Sha> {
     let (repo, path, trunk) = (town.world().repo(), rig.layout.repo(), &rig.row.trunk);
-    let hint = format!("name a commit of {trunk} by its id; gt rig fetch {} brings in what is new there", rig.name());
+    let hint = format!("name a commit of {trunk} by its id; gt rig fetch {} fetches new ones", rig.name());
     let Some(commit) = repo.find_commit(&path, id)? else {
-        return Err(Error::refused(format!("`{id}` is no commit of {}", rig.name()), hint));
+        return Err(Error::refused(format!("`{id}` is not a commit of {}", rig.name()), hint));
     };
     let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
     match refs.get(trunk) {

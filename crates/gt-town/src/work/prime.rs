@@ -243,7 +243,8 @@ impl Prime {
             told.add_foreign("handoff", source, "Your predecessor left this for you:", &text, HANDOFF_BYTES, &more);
         }
         if let Some(end) = &self.last_end {
-            let heading = "You go on where another stopped: its files are still in this worktree. How it ended:";
+            let heading = "You continue where another worker stopped: its files are still in this worktree. How it \
+                           ended:";
             let source = "ledger: the incarnation before".to_owned();
             told.add_foreign("last end", source, heading, end, WHY_BYTES, &format!("gt show {}", hook.bead.id));
         }
@@ -253,7 +254,7 @@ impl Prime {
             told.add_foreign("deaths", source, heading, deaths, WHY_BYTES, &format!("gt show {}", hook.bead.id));
         }
         if let Some(why) = &hook.attempt.why {
-            let heading = "The attempt before this one came back. Its work is on your branch. Why it came back:";
+            let heading = "The previous attempt was sent back. Its work is on your branch. Why it was sent back:";
             let source = format!("ledger: attempt {}", hook.attempt.number);
             told.add_foreign("failure", source, heading, why, WHY_BYTES, &format!("gt why {}", hook.bead.id));
         }
@@ -271,7 +272,7 @@ impl Prime {
             return text.trim_end().to_owned();
         }
         let who = text.lines().next().unwrap_or_default();
-        format!("{who}\nYour context was compacted. gt prime tells everything again; gt hook what is on your hook.")
+        format!("{who}\nYour context was compacted. gt prime repeats all instructions; gt hook shows your assignment.")
     }
 
     /// Returns as much of the mail as fits into `room`, and the number of mails.
@@ -332,7 +333,7 @@ fn tell_bead(hook: &Hook, told: &mut Telling) {
     let bead = &hook.bead;
     let more = format!("gt bead show {}", bead.id);
     for (heading, text) in [
-        ("What is to be done:", &bead.description),
+        ("Your task:", &bead.description),
         ("It is done when:", &bead.acceptance_criteria),
         ("Design:", &bead.design),
         ("Notes so far:", &bead.notes),
@@ -356,12 +357,12 @@ fn step_text(hook: &Hook) -> String {
     let shown = foreign::cut(description, STEP_BYTES);
     text.push_str(&format!("\n{}", foreign::lines(shown)));
     if shown.len() < description.len() {
-        text.push_str(" … all of it: gt hook");
+        text.push_str(" … full text: gt hook");
     }
     if !step.step.acceptance.is_empty() {
         let checks: Vec<String> = step.step.acceptance.iter().map(check_text).collect();
         let checks = checks.join(", ");
-        text.push_str(&format!("\nChecked when you say it is done: {}", foreign::cut(&checks, TITLE_BYTES)));
+        text.push_str(&format!("\nChecks of gt step done: {}", foreign::cut(&checks, TITLE_BYTES)));
     }
     if at as usize == hook.steps {
         return text;

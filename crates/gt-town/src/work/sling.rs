@@ -278,7 +278,7 @@ fn claimable(tx: &Tx<'_>, caller: &Caller, ids: &[BeadId]) -> Result<Vec<Bead>> 
         1 => Err(refusals.remove(0)),
         _ => Err(Error::refused(
             refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-            "nothing was slung; leave these out, or see gt why <bead>",
+            "nothing was slung; omit these beads, or see gt why <bead>",
         )),
     }
 }
@@ -295,7 +295,7 @@ fn refusal(tx: &Tx<'_>, caller: &Caller, bead: &Bead) -> Result<Option<Error>> {
     }
     if !bead.issue_type.is_work() && bead.issue_type != BeadType::Epic {
         return Ok(Some(Error::refused(
-            format!("{id} is a {}, which nobody can work on", bead.issue_type),
+            format!("{id} is a {}, and workers do not work on those", bead.issue_type),
             "sling tasks, bugs, features and chores",
         )));
     }
@@ -304,7 +304,8 @@ fn refusal(tx: &Tx<'_>, caller: &Caller, bead: &Bead) -> Result<Option<Error>> {
         && bead.status != Status::Closed
     {
         let what = format!("{id} is held in another town ({town}), by {by}");
-        let hint = format!("gt sync tells when it is free; gt bead update {id} --status open --assignee '' takes it");
+        let hint =
+            format!("gt sync learns when it is free; gt bead update {id} --status open --assignee '' frees it here");
         return Ok(Some(Error::refused(what, hint)));
     }
     if bead.status != Status::Open {
@@ -341,7 +342,7 @@ pub fn unsling(town: &Town, caller: &Caller, id: &BeadId) -> Result<Attempt> {
         let bead = tx.bead(id)?.ok_or_else(|| Error::UnknownBead(id.0.clone()))?;
         let attempt = tx
             .live_attempt(id)?
-            .ok_or_else(|| Error::refused(format!("{id} is on nobody's hook"), format!("gt why {id}")))?;
+            .ok_or_else(|| Error::refused(format!("{id} is not on a worker's hook"), format!("gt why {id}")))?;
         if attempt.submitted_at.is_some() {
             return Err(Error::refused(format!("{id} is in the merge queue"), format!("gt why {id}")));
         }

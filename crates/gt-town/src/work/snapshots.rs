@@ -129,7 +129,7 @@ pub fn find(town: &Town, text: &str) -> Result<Found> {
     let bead = town.ledger.read(|view| beads::resolve(view, text))?;
     let newest = all.into_iter().filter(|found| found.attempt.as_ref().is_some_and(|a| a.bead == bead));
     newest.max_by_key(|found| found.attempt.as_ref().map(|attempt| attempt.number)).ok_or_else(|| {
-        let hint = format!("gt snapshot list shows all; gt polecat show {bead} what else there is");
+        let hint = format!("gt snapshot list shows all snapshots; gt polecat show {bead} shows what else is left");
         Error::refused(format!("there is no snapshot of {bead}"), hint)
     })
 }
@@ -179,12 +179,12 @@ pub fn diff(town: &Town, text: &str, uncommitted: bool, stat: bool) -> Result<St
 pub fn restore(town: &Town, text: &str, to: &Path) -> Result<(Found, PathBuf)> {
     let found = find(town, text)?;
     if to.starts_with(&town.layout.root) {
-        let hint = "choose a new folder elsewhere; gt polecat recover gives the work to a fresh worker";
+        let hint = "choose a new folder outside of it; gt polecat recover gives the work to a new worker";
         return Err(Error::refused(format!("{} is inside of the town", to.display()), hint));
     }
     if town.world().disk().exists(to) {
-        let hint = "choose a folder that is not there yet";
-        return Err(Error::refused(format!("{} is there already", to.display()), hint));
+        let hint = "choose a folder that does not exist yet";
+        return Err(Error::refused(format!("{} already exists", to.display()), hint));
     }
     let held = town.lock(&found.rig.repo_lane())?;
     town.world().repo().export_tree(&held, &found.rig.layout.repo(), &found.commit, to)?;

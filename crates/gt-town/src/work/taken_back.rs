@@ -58,10 +58,11 @@ pub fn named(back: &[String]) -> String {
 
 /// Builds the error for work that a branch undoes without an explanation.
 pub fn refusal(back: &[String], trunk: &str) -> Error {
-    let what = format!("the branch takes back what others have landed on {trunk}: {}", named(back));
+    let what = format!("the branch undoes changes that others landed on {trunk}: {}", named(back));
     let hint = format!(
-        "bring it back (git checkout origin/{trunk} -- <file>; of a submodule: git checkout origin/{trunk} -- <folder>, git \
-         submodule update) and commit; or, where that is meant, say why: gt done --dropped \"<why>\""
+        "restore them (git checkout origin/{trunk} -- <file>; for a submodule: git checkout origin/{trunk} -- \
+         <folder>, git submodule update) and commit; or, if you undid them on purpose, say why: gt done --dropped \
+         \"<why>\""
     );
     Error::refused(what, hint)
 }

@@ -146,7 +146,7 @@ fn a_waiting_worker_names_what_it_waits_for() {
     assert!(observe::why(&scene.town, &three).unwrap().answer.ends_with(slots));
     let caller = Caller::overseer();
     desired::pause(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
-    assert_eq!(doing(&scene, &three), "waiting: nothing new is begun until gt resume");
+    assert_eq!(doing(&scene, &three), "waiting: no new work starts until gt resume");
     desired::resume(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
     let limited = |tx: &gt_ledger::Tx<'_>| tx.raise(ConditionKind::Limit, "idle", "used up").map_err(Error::from);
     scene.town.ledger.write("test", "raise", limited).unwrap();

@@ -214,7 +214,7 @@ fn what_an_agents_own_gt_leaves_is_no_sign_of_its_hooks() {
     }
     let worker = scene.attempts(&bead).pop().unwrap().address();
     assert_eq!(scene.conditions(), [format!("start:{worker}")]);
-    assert!(scene.needs_with_next()[0].contains("nothing was seen of it"), "{:?}", scene.needs_with_next());
+    assert!(scene.needs_with_next()[0].contains("no sign of life"), "{:?}", scene.needs_with_next());
 }
 
 #[test]
@@ -234,7 +234,10 @@ fn a_session_that_uses_tools_without_its_hooks_is_ended_and_a_person_is_told() {
     assert_eq!(scene.conditions(), [format!("start:{worker}")]);
     assert_eq!((scene.is_started_and_over(&bead), scene.all_incarnations(&bead).len()), ((true, true), 1));
     let needs = scene.needs_with_next();
-    assert!(needs[0].contains("called no hook") && needs[0].contains("gt doctor --retry"), "{needs:?}");
+    assert!(
+        needs[0].contains("without calling Gas Town's hooks") && needs[0].contains("gt doctor --retry"),
+        "{needs:?}"
+    );
     for _ in 0..20 {
         scene.look();
     }

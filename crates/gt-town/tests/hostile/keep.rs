@@ -263,11 +263,11 @@ fn recovery_says_why_not() {
         polecat::recover(&scene.town, &Caller::overseer(), bead, None).unwrap_err().to_string()
     };
     let fresh = scene.bead_of("app", "never");
-    assert!(recover(&scene, &fresh).contains("nobody has worked on"));
+    assert!(recover(&scene, &fresh).contains("no worker has worked on"));
     let live = scene.slung("live");
     assert!(recover(&scene, &live).contains("is on the hook of"));
     polecat::nuke(&scene.town, &Caller::overseer(), live.as_str(), false).unwrap();
-    assert!(recover(&scene, &live).contains("still being cleared away"));
+    assert!(recover(&scene, &live).contains("still being removed"));
     let landed = scene.landed("landed");
     assert!(recover(&scene, &landed).contains("is closed"));
 }

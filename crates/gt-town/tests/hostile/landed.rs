@@ -69,7 +69,7 @@ fn following_the_trunk_is_no_work() {
     let theirs = scene.person(&[("other.txt", "a person's\n")]);
     scene.follow(&bead, &theirs);
     let refused = scene.submit(&bead).unwrap_err();
-    assert!(refused.contains("others made those"), "{refused}");
+    assert!(refused.contains("others made all"), "{refused}");
     assert_eq!(scene.bead(&bead).status, Status::InProgress);
     assert!(scene.round().landed.is_empty());
 }
@@ -81,7 +81,7 @@ fn following_another_worker_is_no_work_and_does_not_take_the_others_work_away() 
     scene.commit(&honest, "honest.txt");
     scene.follow(&idle, &scene.world.head(&scene.worktree(&honest)).unwrap());
     let refused = scene.submit(&idle).unwrap_err();
-    assert!(refused.contains("others made those"), "{refused}");
+    assert!(refused.contains("others made all"), "{refused}");
     scene.submit(&honest).unwrap();
     assert_eq!(scene.round().landed.len(), 1);
     assert_eq!((scene.bead(&honest).status, scene.bead(&idle).status), (Status::Closed, Status::InProgress));
@@ -114,7 +114,7 @@ fn commits_without_effect_are_no_work() {
     scene.commit_as(&bead, &me, &[("a.txt", "changed\n")]);
     scene.commit_as(&bead, &me, &[("a.txt", "a\n")]);
     let refused = scene.submit(&bead).unwrap_err();
-    assert!(refused.contains("changes nothing that main has not got"), "{refused}");
+    assert!(refused.contains("main already has all changes"), "{refused}");
     scene.commit_as(&bead, &me, &[("a.txt", "a \n")]);
     scene.submit(&bead).unwrap();
     assert_eq!(scene.round().landed.len(), 1, "white space is work too");
@@ -209,7 +209,8 @@ fn a_worker_may_name_the_commit_that_has_its_work() {
         landed_by: Some(id),
         dropped: None,
     };
-    for (id, why) in [("HEAD", "is no commit"), ("main", "is no commit"), ("0123456789abcdef", "is no commit")] {
+    for (id, why) in [("HEAD", "is not a commit"), ("main", "is not a commit"), ("0123456789abcdef", "is not a commit")]
+    {
         assert!(scene.end(&bead, &named(id)).unwrap_err().contains(why), "{id}");
     }
     let ending = Ending { landed_by: Some(theirs.as_str()), ..named("") };
@@ -314,14 +315,14 @@ fn what_is_there_by_other_commits_is_a_maybe_until_a_person_says_so() {
     scene.world.force_remote(&remote("app"), "main", &start).unwrap();
     let anew = scene.person(&[("One.txt", &format!("{one}\n"))]);
     assert_eq!(scene.dropped().len(), 2);
-    assert!(scene.why(&one).contains("maybe it is there all the same"), "{}", scene.why(&one));
+    assert!(scene.why(&one).contains("maybe other commits of the trunk have its changes"), "{}", scene.why(&one));
     assert!(!scene.why(&two).contains("maybe"), "{}", scene.why(&two));
     review::landed(&scene.town, &Caller::overseer(), mr.id.as_str(), Some(anew.as_str())).unwrap();
     assert_eq!(scene.dropped(), std::slice::from_ref(&two.0));
     assert_eq!(scene.bead(&one).close_reason, Some(format!("merged as {anew}")));
     // Done again by hand.
     let again = scene.person(&[("Two.txt", &format!("{two}\n"))]);
-    assert!(scene.why(&two).contains("maybe it is there all the same"));
+    assert!(scene.why(&two).contains("maybe other commits of the trunk have its changes"));
     review::landed(&scene.town, &Caller::overseer(), two.as_str(), Some(again.as_str())).unwrap();
     scene.person(&[("more.txt", "more\n")]);
     assert_eq!(scene.dropped(), [""; 0]);

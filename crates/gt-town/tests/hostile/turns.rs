@@ -144,7 +144,7 @@ fn a_turn_over_the_cap_of_an_attempt_ends_and_a_persons_word_begins_another() {
     scene.look();
     assert_eq!(scene.mayor_was_nudged(), 0);
     let inbox = scene.town.ledger.read(|view| Ok::<_, Error>(view.inbox(&Address::Overseer, false)?)).unwrap();
-    assert!(inbox.iter().any(|mail| mail.body.contains("a turn of mayor/ took more than one may")), "{inbox:?}");
+    assert!(inbox.iter().any(|mail| mail.body.contains("a turn of mayor/ used more than one turn may")), "{inbox:?}");
     assert!(spend::resume(&scene.town, &Caller::overseer()).unwrap());
     scene.look();
     assert_eq!(scene.conditions(), [""; 0], "counted anew, though no turn ended since");

@@ -517,7 +517,7 @@ fn a_ledger_is_not_kept_on_a_disk_of_another_machine() {
     assert!(!path.exists(), "nothing was made");
     let shown = Error::from(refused);
     assert!(shown.to_string().contains("is on a network file system (NFS)"), "{shown}");
-    assert!(shown.hint().unwrap().contains("a disk of the machine"), "{:?}", shown.hint());
+    assert!(shown.hint().unwrap().contains("on a local disk"), "{:?}", shown.hint());
     world.set_network(None);
     drop(Ledger::create(&path, world.clone()).unwrap());
     world.set_network(Some("SMB"));

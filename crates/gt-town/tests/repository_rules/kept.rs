@@ -207,10 +207,15 @@ fn what_was_dropped_is_told_with_file_and_lines() {
 fn what_others_landed_is_not_taken_back_without_a_word() {
     let theirs = "echo their > src/their; sed -i 's/line 1/their 1/' src/base; git mv src/other src/moved";
     let ours = "git merge -q -s ours -m Merge origin/main";
-    check("echo own > src/own", theirs, ours, Err(&["takes back", "src/base", "src/their", "src/other", "src/moved"]));
+    check(
+        "echo own > src/own",
+        theirs,
+        ours,
+        Err(&["undoes changes", "src/base", "src/their", "src/other", "src/moved"]),
+    );
     check("echo own > src/own", theirs, "git merge -q --no-edit origin/main", Ok(()));
     let whole = "git merge -q --no-commit origin/main; git checkout -q HEAD -- src; git commit -qm Merge";
-    check("echo own > own", theirs, whole, Err(&["takes back", "src/base"]));
+    check("echo own > own", theirs, whole, Err(&["undoes changes", "src/base"]));
     // A commit of its own says so.
     check("echo own > own", theirs, &format!("{REBASE}; git rm -q src/their; git commit -qm 'Not theirs'"), Ok(()));
     check("echo own > own", theirs, &format!("{REBASE}; git revert --no-edit HEAD~1 > /dev/null"), Ok(()));
@@ -223,7 +228,7 @@ fn a_submodule_is_not_set_back_without_a_word() {
     worker.works("echo own > own; git add own; git commit -qm Own");
     person(&worker.scene, &add);
     let said = worker.submits(&format!("{REBASE}; git rm -q --cached lib; git commit -qm 'As it lies here'"));
-    assert!(said.as_ref().is_err_and(|said| said.contains("takes back") && said.contains("lib")), "{said:?}");
+    assert!(said.as_ref().is_err_and(|said| said.contains("undoes changes") && said.contains("lib")), "{said:?}");
 }
 
 #[test]
@@ -318,7 +323,7 @@ fn catching_up_says_what_is_in_its_way() {
     person(&worker.scene, "sed -i 's/line 5/their 5/' src/base");
     let stopped = said(&worker);
     assert!(stopped.contains("the rebase with main stopped: both sides changed src/base"), "{stopped}");
-    assert!(said(&worker).contains("a rebase is under way"));
+    assert!(said(&worker).contains("a rebase is unfinished"));
     worker.sh("sed -i '/^[<=>]/d' src/base; git add src/base; GIT_EDITOR=true git rebase --continue");
     assert_eq!(worker.catches_up().unwrap().way, None);
     assert_eq!(worker.submits(":").unwrap().dropped, None);

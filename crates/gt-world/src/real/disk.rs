@@ -355,7 +355,7 @@ fn put_aside(spot: &Spot, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<(
 fn refuse_other_than_files(path: &Path, spot: &Spot) -> WorldResult<()> {
     let kind = spot.look().map(|facts| FileType::from_raw_mode(facts.st_mode));
     if kind.is_ok_and(|kind| !(kind.is_file() || kind.is_symlink() || kind.is_dir())) {
-        return Err(WorldError::Unexpected(format!("can't write {}: it is no ordinary file", path.display())));
+        return Err(WorldError::Unexpected(format!("can't write {}: it is not an ordinary file", path.display())));
     }
     Ok(())
 }
@@ -490,7 +490,7 @@ fn taken_or(from: &Path, to: &Path, act: &'static str, error: io::Error) -> Worl
         return io_error(act, from)(error);
     }
     let (from, to) = (from.display(), to.display());
-    WorldError::Unexpected(format!("can't {act} {from} to {to}: something is there already"))
+    WorldError::Unexpected(format!("can't {act} {from} to {to}: something already exists there"))
 }
 
 /// Removes a file, or a folder with all its content, even where folders in it are read-only.

@@ -301,7 +301,7 @@ pub(super) fn ordinary(file: &File) -> io::Result<()> {
     match FileType::from_raw_mode(fstat(file)?.st_mode) {
         FileType::RegularFile => Ok(()),
         FileType::Directory => Err(Errno::ISDIR.into()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not an ordinary file")),
     }
 }
 
@@ -351,7 +351,7 @@ fn empty(folder: &OwnedFd) -> io::Result<()> {
             remove_or_hoist(folder, &name, &mut hoisted)?;
         }
     }
-    Err(io::Error::other("it is filled as fast as it is emptied"))
+    Err(io::Error::other("something fills it as fast as gt empties it"))
 }
 
 /// Removes a file of `folder`, or a folder in it after moving that one's folders up.

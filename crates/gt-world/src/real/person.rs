@@ -31,9 +31,9 @@ pub(super) fn ask(question: &str, own: &Descent) -> Result<String, String> {
 /// refuses in the background, where the kernel would stop the calling process.
 fn refuse_agents(terminal: &File, own: &Descent) -> Result<(), String> {
     let fd = terminal.as_fd();
-    let leader = tcgetsid(fd).map(Pid::as_raw_pid).map_err(|errno| format!("whose it is can't be told: {errno}"))?;
+    let leader = tcgetsid(fd).map(Pid::as_raw_pid).map_err(|errno| format!("gt can't read its session: {errno}"))?;
     if descent::of(leader).to_town_of(own) != Standing::Outside {
-        return Err("this one is an agent's".to_owned());
+        return Err("this terminal is an agent's".to_owned());
     }
     if tcgetpgrp(fd).ok() != Some(getpgrp()) {
         return Err("this process is in its background".to_owned());

@@ -313,7 +313,7 @@ impl Sessions for RealSessions {
 
     fn say(&self, dir: &Path, line: &str) -> WorldResult<Said> {
         if line.len() > SAY_LIMIT_BYTES || line.chars().any(char::is_control) {
-            return Err(WorldError::Unexpected(format!("this can't be said to an agent: {line:?}")));
+            return Err(WorldError::Unexpected(format!("gt can't type this to an agent: {line:?}")));
         }
         if !matches!(self.state(dir)?, SessionState::Running { .. }) {
             return Ok(Said::NoWay);

@@ -80,9 +80,9 @@ fn what_is_not_there() {
     for args in no_rig {
         still.check(args, NOT_FOUND, "no rig is called `nope`", "there are: app");
     }
-    still.check(&["mail", "send", "nope", "-s", "x"], USAGE, "nobody has the address `nope`", "there are: ");
-    still.check(&["mail", "send", "overseer", "app/nope", "-s", "x"], USAGE, "nobody has the address", "app/witness");
-    still.check(&["mail", "inbox", "--of", "nope/"], USAGE, "nobody has the address `nope/`", "there are: ");
+    still.check(&["mail", "send", "nope", "-s", "x"], USAGE, "there is no address `nope`", "there are: ");
+    still.check(&["mail", "send", "overseer", "app/nope", "-s", "x"], USAGE, "there is no address", "app/witness");
+    still.check(&["mail", "inbox", "--of", "nope/"], USAGE, "there is no address `nope/`", "there are: ");
     still.check(&["mail", "read", &bead], NOT_FOUND, "no mail in your inbox", "gt mail inbox");
     still.check(&["mq", "approve", "nope"], NOT_FOUND, "no merge request `nope`", "gt mq list");
     still.check(&["rig", "gates", "remove", RIG, "nope"], NOT_FOUND, "no gate `nope`", "gt rig gates list");
@@ -114,7 +114,7 @@ fn what_the_state_of_things_forbids() {
     still.check(&["bead", "close", &slung], REFUSED, &on_hook, &format!("gt unsling {slung}"));
     still.check(&["bead", "update", &slung, "--status", "open"], REFUSED, &on_hook, "gt unsling");
     still.check(&["bead", "update", &slung, "--assignee", "me"], REFUSED, &on_hook, "gt unsling");
-    still.check(&["unsling", &first], REFUSED, "is on nobody's hook", "gt why");
+    still.check(&["unsling", &first], REFUSED, "is not on a worker's hook", "gt why");
     still.check(&["bead", "close", &closed], REFUSED, "is closed already", "gt bead show");
     still.check(&["bead", "close", &blocked], REFUSED, &format!("{blocked} waits for {first}"), "--force");
     still.check(&["bead", "update", &first, "--status", "closed"], REFUSED, "by its own verb", "gt bead close");
@@ -126,7 +126,7 @@ fn what_the_state_of_things_forbids() {
     still.check(
         &["rig", "gates", "add", RIG, "run-tests", "true"],
         REFUSED,
-        "a gate is called run-tests",
+        "another gate is called run-tests",
         "gates list",
     );
     for verb in [&["hook"][..], &["done"], &["step", "done"]] {
@@ -148,16 +148,16 @@ fn rigs_that_can_not_be() {
     still.check(&["rig", "add", "--", "-rf", &source], USAGE, "-rf", "gt rig add vtuber");
     let mistaken = town.gt(&["rig", "add", "-rf", &source]);
     assert_eq!(mistaken.code, USAGE, "{mistaken:?}");
-    let taken = "a rig is called app already";
+    let taken = "another rig is called app";
     still.check(&["rig", "add", RIG, &source, "--prefix", "new"], REFUSED, taken, "gt rig list");
     still.check(&["rig", "add", "APP", &source, "--prefix", "new"], REFUSED, taken, "gt rig list");
     still.check(&["rig", "add", "new", &source, "--prefix", "ap"], REFUSED, "belongs to the rig app", "--prefix");
     still.check(&["rig", "add", "new", &source, "--prefix", "hq"], REFUSED, "belongs to the town itself", "--prefix");
     for prefix in ["UP", "1a", "a-", "a/b", "../x", ""] {
-        still.check(&["rig", "add", "new", &source, "--prefix", prefix], USAGE, "is no prefix", "--prefix vt");
+        still.check(&["rig", "add", "new", &source, "--prefix", prefix], USAGE, "is not a prefix", "--prefix vt");
     }
     std::fs::create_dir(town.root().join("taken")).unwrap();
-    still.check(&["rig", "add", "taken", &source], REFUSED, "is there already", "choose another name");
+    still.check(&["rig", "add", "taken", &source], REFUSED, "already exists", "choose another name");
 }
 
 #[test]
@@ -177,18 +177,18 @@ fn sources_that_can_not_be() {
     let add = |source: &str, code: i32, error: &str, hint: &str| {
         still.check(&["rig", "add", "new", source], code, error, hint);
     };
-    add(&at("plain"), REFUSED, "is no git repository", "git init");
-    add(&at("missing"), REFUSED, "missing is no git repository", "git init");
+    add(&at("plain"), REFUSED, "is not a git repository", "git init");
+    add(&at("missing"), REFUSED, "missing is not a git repository", "git init");
     add(&at("unborn"), REFUSED, "unborn has no commit yet", "git commit");
     add(&at("empty.git"), REFUSED, "empty.git has no commit", "push a first commit");
     add(&at("alone"), REFUSED, "the branch main is checked out there", "two ways out: --make-bare-remote");
-    add("", USAGE, "is no repository", "give a URL");
+    add("", USAGE, "is not a repository", "give a URL");
     add(&format!("file://{}", at("gone.git")), FAILED, "gone.git", "check the URL");
     add("http://127.0.0.1:1/away.git", FAILED, "away.git", "check the URL, your network and your login");
     let source = town.remote().display().to_string();
     still.check(&["rig", "add", "new", &source, "--branch", "nope"], REFUSED, "has no branch nope", "it has: main");
     still.check(&["rig", "add", "new", &at("alone"), "--land-on", "main"], REFUSED, "is checked out", "two ways out");
-    still.check(&["rig", "add", "--", "new", "--upload-pack=touch pwned"], USAGE, "is no repository", "give a URL");
+    still.check(&["rig", "add", "--", "new", "--upload-pack=touch pwned"], USAGE, "is not a repository", "give a URL");
 
     // After all that the name is still free, and both ways out are.
     town.ok(&["rig", "add", "new", &at("alone"), "--land-on", "gastown"]);
@@ -225,7 +225,7 @@ fn towns_that_can_not_be() {
     let root = still.town.root().display().to_string();
     let inner = still.town.root().join("mayor/town").display().to_string();
     let full = still.town.checkout().display().to_string();
-    still.check(&["install", &root], REFUSED, "a town is already at", "it is ready to use: cd ");
+    still.check(&["install", &root], REFUSED, "a town is already at", "use it: cd ");
     still.check(&["install", &inner], REFUSED, "would be inside the town", "choose a folder outside");
     still.check(&["install", &full], REFUSED, "is not empty", "new or empty folder");
     still.check(&["install", &format!("{full}/README.md")], REFUSED, "README.md is a file", "new or empty folder");

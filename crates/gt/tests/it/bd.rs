@@ -707,8 +707,8 @@ fn odd_bytes_and_numbers_are_refused_with_their_line_and_change_nothing() {
         (line(r#","priority":9223372036854775808"#), "whole number"),
         (line(r#","priority":1e400"#), "whole number"),
         (line(r#","estimated_minutes":1,"comments":[{"id":1.5}]"#), "whole number"),
-        (line(r#","created_at":"2026-13-01T00:00:00Z""#), "no RFC 3339 time"),
-        (line(r#","created_at":"99999-01-01T00:00:00Z""#), "no RFC 3339 time"),
+        (line(r#","created_at":"2026-13-01T00:00:00Z""#), "not an RFC 3339 time"),
+        (line(r#","created_at":"99999-01-01T00:00:00Z""#), "not an RFC 3339 time"),
         (line(&format!(r#","x":{}{}"#, "[".repeat(100_000), "]".repeat(100_000))), "deep"),
     ]
     .map(|(text, said)| (text.into_bytes(), said))

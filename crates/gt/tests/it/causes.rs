@@ -52,8 +52,8 @@ const TOLD: &[(&str, &[&str])] = &[
             "refused to it last: denied (gt rig allow app \"make greet\" allows it): Bash: make greet",
         ],
     ),
-    ("idles", &["it stood idle"]),
-    ("leaves", &["it ended by itself, as if all were done"]),
+    ("idles", &["it was idle"]),
+    ("leaves", &["it ended by itself, as if its work were done"]),
 ];
 
 #[test]

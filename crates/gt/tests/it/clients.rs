@@ -309,7 +309,7 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
     let gates = town.json(&["rig", "gates", "list", RIG]);
     assert!(
         town.ok(&["status", "--long"])
-            .contains("claude, accept-edits (there is no sandbox, and nobody has said trust=bypass)")
+            .contains("claude, accept-edits (there is no sandbox, and trust=bypass is not set)")
     );
     town.ok(&["rig", "set", RIG, "trust=bypass", "runtime=headless"]);
     let kept = std::fs::read_to_string(&file).unwrap();
@@ -318,7 +318,7 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
     let events =
         "SELECT subject || ' ' || before || ' ' || after FROM events WHERE event = 'rig-set' AND actor = 'overseer'";
     assert!(town.ask(events).contains(&"app: trust \"accept-edits\" \"bypass\"".to_owned()), "{:?}", town.ask(events));
-    assert!(town.ok(&["status", "--long"]).contains("claude, bypass (a person has said so"));
+    assert!(town.ok(&["status", "--long"]).contains("claude, bypass (a person set trust"));
 
     let bead = slung(&town, "Work");
     town.wait_closed(&bead);

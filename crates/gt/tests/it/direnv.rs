@@ -70,11 +70,14 @@ fn check(town: &Town) {
     town.push_a_commit(".env", "GREETING=planted\n");
     town.ok(&["rig", "fetch", RIG]);
     let red = town.gt(&["rig", "prove", RIG]);
-    let words =
-        ".envrc is not loaded: .env is not what you allowed; look at it on the trunk, then gt rig allow-envrc app";
+    let words = ".envrc is not loaded: .env differs from what you allowed; look at it on the trunk, then gt rig allow-envrc \
+         app";
     assert!(red.code == 1 && red.out.contains("GREETING is ''") && red.out.contains(words), "{red:#?}");
     let doctor = town.gt(&["doctor"]).out;
-    assert!(doctor.contains("FAIL  app: direnv: not loaded: on the trunk .env is not what you allowed"), "{doctor}");
+    assert!(
+        doctor.contains("FAIL  app: direnv: not loaded: on the trunk, .env differs from what you allowed"),
+        "{doctor}"
+    );
     let again = town.ok(&["rig", "allow-envrc", RIG, "--yes"]);
     assert!(again.contains(".env:\nGREETING=planted") && again.contains("direnv loads .envrc, .env for"), "{again}");
     assert!(town.gt(&["rig", "prove", RIG]).out.contains("GREETING is 'planted'"));

@@ -51,7 +51,7 @@ fn a_bead_goes_to_its_own_rig_and_status_says_what_there_is() {
 fn what_lands_is_committed_as_the_settings_say() {
     let town = Town::new();
     let nobody = town.gt(&["rig", "set", RIG, "commits.author=overseer"]);
-    assert!(nobody.code == 5 && nobody.err.contains("nothing says who you are"), "{nobody:?}");
+    assert!(nobody.code == 5 && nobody.err.contains("gt does not know it"), "{nobody:?}");
     let wrong = town.gt(&["rig", "set", RIG, "commits.author=me"]);
     assert!(wrong.code == 1 && wrong.err.contains("worker-and-overseer"), "{wrong:?}");
     town.ok(&["town", "set", "commits.overseer=Ann Lee <ann@example.org>", "commits.sign_off=true"]);

@@ -178,7 +178,7 @@ fn what_a_kept_cache_made_green_is_found_by_a_clean_run() {
     let need = &status["status"]["needs_you"][0];
     let told = text(&need["text"]);
     assert!(told.contains(tree.trim()) && told.contains("landed as green with kept caches"), "{told}");
-    assert_eq!(text(&need["next"]), "gt why app, mend the trunk, then gt refinery confirm app");
+    assert_eq!(text(&need["next"]), "gt why app, fix the trunk, then gt refinery confirm app");
     // Now the caches are those of the clean run: the same again would not land.
     let output = town.gt(&["refinery", "confirm", "--json"]);
     assert_eq!(output.code, 1, "{output:#?}");

@@ -94,7 +94,8 @@ fn a_ledger_that_cant_be_written_says_why() {
     write(&db, "rubbish rubbish rubbish");
     let broken = project.bd(&["show", &id]);
     assert!(
-        broken.code == 1 && broken.err.contains("hint: put a backup in its place: gt ledger restore"),
+        broken.code == 1
+            && broken.err.contains("hint: restore a backup (they are in backups/ beside it): gt ledger restore"),
         "{broken:#?}"
     );
     if rustix::process::geteuid().is_root() {

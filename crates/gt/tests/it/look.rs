@@ -85,7 +85,7 @@ fn a_checkout_can_be_built_and_fetched_and_taken_away() {
     write(&folder.join("mine.txt"), "mine\n");
     assert_eq!(town.json(&["mq", "checkout", &mr, &words]), made);
     let refused = town.gt(&["mq", "checkout", &mr, &words, "--remove"]);
-    assert_eq!((refused.code, refused.err.contains("something of yours")), (4, true), "{refused:?}");
+    assert_eq!((refused.code, refused.err.contains("changes of yours")), (4, true), "{refused:?}");
     std::fs::remove_file(folder.join("mine.txt")).unwrap();
     town.ok(&["mq", "checkout", &mr, &words, "--remove"]);
     assert!(!folder.exists());

@@ -149,7 +149,7 @@ fn a_ledger_that_others_keep_is_told_after_the_deadline() {
         let calls = [&locked, &kept].map(|project| scope.spawn(|| project.bd(&["create", "Never", "--json"])));
         calls.map(|call| call.join().unwrap()).into()
     });
-    for (refused, said) in both.iter().zip(["no turn within 10000 ms", "locked"]) {
+    for (refused, said) in both.iter().zip(["held its lock for 10000 ms", "locked"]) {
         assert_eq!(refused.code, 1, "{refused:#?}");
         let value: Value = serde_json::from_str(&refused.out).unwrap();
         assert!(text(&value["error"]).contains(said), "{refused:#?}");

@@ -283,7 +283,7 @@ fn whatever_others_wrote_the_start_stays_small() {
     let told = scene.moment("start", "SessionStart", &json!({ "source": "startup" }));
     let prompt = 400;
     assert!(told.len() + prompt < 6 * 1024, "{} bytes: {told}", told.len());
-    for part in ["It is done when", "all of it: gt bead show", "all of it: directives/polecat.md", "You have mail (9)"]
+    for part in ["It is done when", "full text: gt bead show", "full text: directives/polecat.md", "You have mail (9)"]
     {
         assert!(told.contains(part), "{part}: {told}");
     }
@@ -341,7 +341,7 @@ fn a_handoff_goes_to_the_next_incarnation_and_counts_against_nobody() {
     scene.wait_for_incarnation(2);
     let told = scene.moment("start", "SessionStart", &json!({ "source": "startup" }));
     let at = |part: &str| told.find(part).unwrap_or_else(|| panic!("{part}: {told}"));
-    assert!(at("Your predecessor left this for you") < at("You go on where another stopped"));
+    assert!(at("Your predecessor left this for you") < at("You continue where another worker stopped"));
     assert!(at("| Half done") < at("| Look at the parser first."));
     let explained = scene.town.ok(&["why", &scene.worker]);
     assert!(explained.contains("incarnations that count: 1 of"), "{explained}");

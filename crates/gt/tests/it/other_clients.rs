@@ -152,13 +152,18 @@ fn what_gt_cannot_count_is_said_to_be_unknown_and_no_cap_lets_it_start() {
     };
     let sling = |kind| ["sling", second.as_str(), RIG, "--agent", kind];
     let terminal = ["sling", second.as_str(), RIG, "--agent", "codex", "--runtime", "tmux"];
-    refused("attempt_usd", &sling("mine"), "what mine takes is unknown", "[agents.mine.usage]");
-    refused("daily_tokens", &sling("mine"), "what mine takes is unknown", "[agents.mine.usage]");
+    refused("attempt_usd", &sling("mine"), "the usage of mine is unknown", "[agents.mine.usage]");
+    refused("daily_tokens", &sling("mine"), "the usage of mine is unknown", "[agents.mine.usage]");
     refused("daily_usd", &sling("codex"), "codex does not name its model", "[agents.codex.usage] model");
     refused("daily_tokens", &terminal, "unknown in a terminal", "--runtime headless");
-    refused("attempt_usd", &["mayor", "start", "--agent", "mine"], "what mine takes is unknown", "[agents.mine.usage]");
+    refused(
+        "attempt_usd",
+        &["mayor", "start", "--agent", "mine"],
+        "the usage of mine is unknown",
+        "[agents.mine.usage]",
+    );
     let check = town.gt(&["agent", "check", "mine"]);
-    assert_eq!((check.code, check.out.contains("bad   usage: what mine takes is unknown")), (5, true), "{check:?}");
+    assert_eq!((check.code, check.out.contains("bad   usage: the usage of mine is unknown")), (5, true), "{check:?}");
     assert_eq!(town.status_of(&second), "open", "nothing was claimed");
 }
 

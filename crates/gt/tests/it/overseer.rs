@@ -141,7 +141,7 @@ fn check_reads_only(town: &Town, place: &str) {
     // Why, and what works; but for what is refused to it as to any agent, and for what is not there yet.
     let elsewhere = |name: &str| ["done", "inbox-of"].contains(&name) || place != "gate" && name.ends_with("-approve");
     for (name, (_, said)) in report.iter().filter(|(name, (reached, _))| !reached && !elsewhere(name)) {
-        let why = said.contains("which only reads: nothing was changed") && said.contains("gt rig gates list");
+        let why = said.contains("so gt only reads for them: nothing was changed") && said.contains("gt rig gates list");
         assert!(why, "{place} {name}: {said}");
     }
 }
@@ -232,7 +232,7 @@ fn a_simulated_gate_only_reads_too() {
     let locked = town.town.lock(&gt_town::town::Lane::Rigs).map(drop);
     let asked = person::require(&caller, "approves").map(drop);
     for refused in [written, locked, asked] {
-        assert!(refused.unwrap_err().to_string().contains("which only reads"));
+        assert!(refused.unwrap_err().to_string().contains("so gt only reads for them"));
     }
 }
 
@@ -349,7 +349,7 @@ fn where_the_sandbox_can_not_be_had_no_gate_runs_and_none_is_red() {
     });
     let run = town.gt(&["rig", "gates", "run", RIG]);
     assert_eq!(run.code, 5, "a person is needed: {run:?}");
-    assert!(run.err.contains("app wants sandbox = \"bwrap\", but no bwrap is in the PATH"), "{run:?}");
+    assert!(run.err.contains("app has sandbox = \"bwrap\", but no bwrap is in the PATH"), "{run:?}");
     assert!(!ran.exists(), "nothing ran");
     assert!(!town.conditions().contains(&"rig-held".to_owned()), "nothing is said of the trunk");
 }
@@ -376,7 +376,7 @@ fn walls_that_can_not_be_put_up_are_no_red_gate_and_a_gate_can_not_pretend_so() 
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("[env.set]", &format!("[env.set]\nPATH = {path:?}")));
     let failed = town.gt(&["rig", "gates", "run", RIG]);
     assert_eq!(failed.code, 5, "{failed:?}");
-    assert!(failed.err.contains("none can be made around its gates: bwrap: Can't make walls"), "{failed:?}");
+    assert!(failed.err.contains("bubblewrap can't run its gates: bwrap: Can't make walls"), "{failed:?}");
 }
 
 /// A merge request that waits for approval, in a town that wants it confirmed so.
@@ -411,7 +411,7 @@ fn an_approval_can_want_a_word_on_a_terminal_that_no_agent_has() {
     let (town, mr) = waiting("[overseer]\nconfirm = \"tty\"\n");
     let refused = output(town.program("setsid", &town.root()).args(["-w", GT, "mq", "approve", &mr]));
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(refused.err.contains("confirmed on a terminal, and this process has none"), "{refused:?}");
+    assert!(refused.err.contains("confirmation in a terminal, but this process has none"), "{refused:?}");
     let approve = format!("{GT} mq approve {mr}");
     let wrong = typed(&town, "yes", &approve);
     assert!(wrong.out.contains("not confirmed") && !approved(&town), "{wrong:?}");
@@ -419,7 +419,7 @@ fn an_approval_can_want_a_word_on_a_terminal_that_no_agent_has() {
     assert!(settings.out.matches("not confirmed").count() == 2, "{settings:?}");
     // The terminal's session was begun below a shim: so it is marked, whatever the caller did with its own mark.
     let of_agent = typed(&town, &mr, &format!("(sleep 0.5; {approve}) & prlimit --pid $$ --locks=1000:1000; wait"));
-    assert!(of_agent.out.contains("this one is an agent's") && !approved(&town), "{of_agent:?}");
+    assert!(of_agent.out.contains("this terminal is an agent's") && !approved(&town), "{of_agent:?}");
     let background = typed(&town, &mr, &format!("set -m; {approve} & wait"));
     assert!(background.out.contains("in its background") && !approved(&town), "{background:?}");
     let confirmed = typed(&town, &mr, &approve);
@@ -451,7 +451,7 @@ fn an_approval_can_want_a_key_that_agents_can_not_read() {
     refused("is not there", town.gt(&["rig", "set", RIG, "landing=auto"]));
     refused("is not there", town.gt(&["town", "key", "/nowhere/other"]));
     write(&key, "0123\n");
-    refused("is another one", town.gt(&["rig", "gates", "add", RIG, "evil", "true"]));
+    refused("has a different key", town.gt(&["rig", "gates", "add", RIG, "evil", "true"]));
     assert!(!approved(&town));
     let away = away.display().to_string();
     let by_variable = town.gt_with(&town.root(), &[("GT_OVERSEER_KEY_FILE", away.as_str())], &["mq", "approve", &mr]);

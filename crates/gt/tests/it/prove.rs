@@ -30,7 +30,7 @@ fn gates_that_test_another_tree_are_found_by_breaking_this_one() {
     assert_eq!(broken, &serde_json::json!([{"file": "shop.py", "red": "unittest"}]), "{added}");
     assert!(added["rig"]["held"].is_null(), "{added}");
     let doctor = town.gt(&["doctor"]).out;
-    assert!(doctor.contains("ok    app: what gates see: they turn red where a file is broken: shop.py"), "{doctor}");
+    assert!(doctor.contains("ok    app: what gates see: they turn red when a file is broken: shop.py"), "{doctor}");
 
     let elsewhere = format!("cd {} && python3 -m unittest discover", town.checkout().display());
     let rig_toml = town.rig().join("rig.toml");
@@ -59,11 +59,11 @@ fn the_doctor_says_when_files_were_broken_last_and_repeats_it() {
         line.unwrap_or_else(|| panic!("{doctor}"))
     };
     let never = seen();
-    let untried = "warn  app: what gates see: it was not tried whether these gates turn red where a file is broken";
+    let untried = "warn  app: what gates see: not tested yet whether these gates turn red when a file is broken";
     assert_eq!(never, untried);
     assert!(town.gt(&["doctor"]).out.contains("hint: gt rig prove app --negative, or gt doctor --deep for all rigs"));
     let deep = town.gt(&["doctor", "--deep"]).out;
-    let turn_red = "app: what gates see: they turn red where a file is broken: shop.py (tried 20";
+    let turn_red = "app: what gates see: they turn red when a file is broken: shop.py (tried 20";
     assert!(deep.contains(&format!("ok    {turn_red}")), "{deep}");
     let commit = town.remote_branch("main")[..10].to_owned();
     assert!(seen().ends_with(&format!(" UTC on {commit})")), "{}", seen());

@@ -287,7 +287,7 @@ fn an_agent_can_not_choose_what_its_successor_may_write() {
     let refused = "SELECT last_error FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
     town.wait_until("its successor", || report().lines().count() > 1 || !town.ask(refused).is_empty());
     assert_eq!(report(), "begun\n", "what was hidden stays hidden");
-    assert!(town.ask(refused)[0].contains("leads out of the rig's repository"), "{:?}", town.ask(refused));
+    assert!(town.ask(refused)[0].contains("points outside the rig's repository"), "{:?}", town.ask(refused));
 }
 
 /// The same agent without a sandbox: so the test above would see what it looks for.
@@ -314,7 +314,7 @@ fn where_the_sandbox_can_not_be_had_nothing_is_started() {
     let refused = "SELECT count(*) FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
     town.wait_until("the start to be refused", || town.ask(refused) == ["1"]);
     let why = town.ok(&["why", &bead]);
-    assert!(why.contains("app wants sandbox = \"bwrap\", but no bwrap is in the PATH"), "{why}");
+    assert!(why.contains("app has sandbox = \"bwrap\", but no bwrap is in the PATH"), "{why}");
     let doctor = town.gt(&["doctor"]);
     assert!(doctor.code != 0 && doctor.out.contains("gt rig set <rig> sandbox=none"), "{doctor:?}");
     assert!(!report_of(&town).exists(), "nothing ran without it");

@@ -251,7 +251,7 @@ fn a_submodule_commit_that_nobody_has_sends_the_work_back() {
     town.ok(&["sling", &bead, RIG]);
     town.wait_closed(&bead);
     let why = town.ask("SELECT failure FROM merge_requests ORDER BY submitted_at");
-    assert!(why[0].contains("its submodules can't be checked out"), "{why:?}");
+    assert!(why[0].contains("the submodules can't be checked out"), "{why:?}");
     assert_eq!(town.ask("SELECT outcome FROM attempts ORDER BY number"), ["rework", "landed"]);
 }
 

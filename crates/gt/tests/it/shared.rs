@@ -319,8 +319,8 @@ fn the_same_gates_run_once_for_a_worker_and_once_for_the_town() {
         act("run-tests", &format!("{gates}; {gates} > $GT_SIM_PLAY_DIR/again")),
     ];
     land(&town, "Work", &acts.concat());
-    assert!(played(&town, "preflight")[0].contains("the town has run these gates on this very tree"));
-    assert!(played(&town, "again")[0].contains("you have run these gates on this very tree"));
+    assert!(played(&town, "preflight")[0].contains("the town has run these gates on exactly this tree"));
+    assert!(played(&town, "again")[0].contains("you have run these gates on exactly this tree"));
     assert_eq!(gate_runs(&town), (2, 1), "{:?}", played(&town, "ran"));
     let forced = act("run-tests", &format!("{gates}; {gates} --again"));
     land(&town, "Work again", &[act("implement", "echo 2 > two"), forced].concat());

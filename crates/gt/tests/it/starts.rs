@@ -272,7 +272,7 @@ fn f20_a_mayor_that_shows_nothing_by_the_deadline_is_told_and_left_alone() {
     // What was observed begins with the second look.
     pass(&town, Duration::from_secs(150));
     assert_eq!(keys(&town), ["start:mayor/"]);
-    assert!(conditions(&town)[0].text.contains("nothing was seen of it by the deadline"));
+    assert!(conditions(&town)[0].text.contains("no sign of life by the deadline"));
     pass(&town, Duration::from_hours(2));
     assert_eq!((keys(&town), opened(&town)), (vec!["start:mayor/".to_owned()], 1));
     // A person says otherwise.

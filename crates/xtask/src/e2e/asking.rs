@@ -172,7 +172,7 @@ fn unhooked(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         let (gt, aside) = (town.root().join("bin/gt"), town.root().join("bin/aside"));
         std::fs::rename(&gt, &aside).map_err(text)?;
         std::fs::write(worktree.join("go"), "").map_err(text)?;
-        let told = need(town, "start", "called no hook of Gas Town's")?;
+        let told = need(town, "start", "without calling Gas Town's hooks")?;
         std::fs::rename(&aside, &gt).map_err(text)?;
         check(told["next"].as_str().is_some_and(|next| next.contains("gt doctor --retry")), || format!("{told}"))?;
         town.until("its end", || (town.sessions(&bead).ok()?.pop()?["state"] != "running").then_some(()))?;
@@ -197,7 +197,7 @@ fn worker(town: &TownStage, bead: &str) -> Result<String, String> {
 /// A worker's question is reported at once, with its content. A "no" reaches the agent, which continues. "Always" stops further
 /// questions.
 fn asks(outfit: &Outfit) -> Result<String, String> {
-    let said_no = "a person has looked at what you asked for, and said no";
+    let said_no = "a person saw your request and said no";
     let rules = json!([
         {"when": {"new": "Step \\d of \\d: implement"}, "unless": {"ran": "make first"}, "calls": bash("make first")},
         {"when": {"last": said_no}, "unless": {"ran": "make second"}, "calls": bash("make second; echo RAN-SECOND")},

@@ -92,7 +92,8 @@ fn kill_in_its_tool(town: &TownStage, bead: &str) -> Result<Value, String> {
 fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let long = "echo half >half.txt; sleep 300";
     let rules = json!([
-        {"when": {"new": AT_WORK}, "unless": {"anywhere": "You go on where another stopped"}, "calls": bash(long)},
+        {"when": {"new": AT_WORK}, "unless": {"anywhere": "You continue where another worker \
+          stopped"}, "calls": bash(long)},
     ]);
     TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing that takes long")?;
@@ -359,10 +360,12 @@ fn usage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         {"when": {"last": "SUB-PROMPT"}, "unless": {"ran": "echo sub"}, "calls": bash("echo sub"),
          "usage": {"input": 11, "output": 3}},
         {"when": {"ran": "echo sub"}, "text": "SUB-ANSWER", "usage": {"input": 13, "output": 5}},
-        {"when": {"new": AT_WORK}, "unless": {"anywhere": "You go on where another stopped", "ran": "Agent: "},
+        {"when": {"new": AT_WORK}, "unless": {"anywhere": "You continue where another worker stopped", "ran": "Agent: \
+          "},
          "calls": agent, "usage": cached},
         // The next session gets the last lines of the previous one, which quote the answer.
-        {"when": {"new": "SUB-ANSWER"}, "unless": {"anywhere": "You go on where another stopped", "ran": "sleep 300"},
+        {"when": {"new": "SUB-ANSWER"}, "unless": {"anywhere": "You continue where another worker \
+          stopped", "ran": "sleep 300"},
          "calls": bash(long), "usage": cached},
         {"when": {"result": "launched"}, "text": "I wait for it.", "usage": cached},
     ]);

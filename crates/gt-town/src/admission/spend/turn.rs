@@ -33,13 +33,13 @@ pub(crate) fn must_end(view: &View<'_>, address: &Address) -> Result<Option<&'st
     }
     if is_reached(view)? {
         return Ok(Some(
-            "the day's cap on spending is reached: this turn ends here. Only a person goes on: gt resume --spend",
+            "the day's cap on spending is reached: this turn ends here. Only a person can lift it: gt resume --spend",
         ));
     }
     let took_too_much = view.condition(ConditionKind::TurnSpend, &address.to_string())?.is_some();
     Ok(took_too_much.then_some(
-        "this turn took more than one may (attempt_usd, attempt_tokens in town.toml): it ends here. Only a person \
-         goes on: gt resume --spend",
+        "this turn used more than one turn may (attempt_usd, attempt_tokens in town.toml): it ends here. Only a person \
+         can lift it: gt resume --spend",
     ))
 }
 
@@ -72,12 +72,13 @@ fn note(town: &Town, settings: &TownSettings, agent: &Agent, incarnation: &Incar
         return Ok(());
     }
     let text = format!(
-        "a turn of {subject} took more than one may: {}; it is ended after its tool, and mail does not wake {subject}",
+        "a turn of {subject} used more than one turn may: {}; it ends after its current tool, and mail does not wake \
+         {subject}",
         cost.words()
     );
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
         if tx.raise(ConditionKind::TurnSpend, &subject, &text)? {
-            post::send(tx, Address::Deacon, vec![Address::Overseer], "A turn took more than one may", &text)?;
+            post::send(tx, Address::Deacon, vec![Address::Overseer], "A turn used more than one turn may", &text)?;
         }
         Ok(())
     })

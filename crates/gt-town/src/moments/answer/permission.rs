@@ -100,7 +100,8 @@ impl Here<'_> {
         let known = tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Denied && c.is_of(&address)).count();
         if known < DENIED_AT_MOST {
             let subject = allow.map_or_else(|| address.clone(), |allow| format!("{address} {allow}"));
-            let text = format!("{address} was denied: {what}; it has no terminal to ask in, and went on without");
+            let text =
+                format!("{address} was denied: {what}; it has no terminal to ask in, so it worked on without it");
             tx.raise(ConditionKind::Denied, &subject, &text)?;
         }
         Ok(())
@@ -128,8 +129,8 @@ impl Here<'_> {
         };
         let line = allow.map(|allow| format!(" A person allows it by: {}.", self.line(allow))).unwrap_or_default();
         format!(
-            "denied: {what}. No person sits at this session, so what is not allowed can't be asked for here. Without \
-             asking you have: {free}. Go on without it if you can. If not, ask by mail and say why: gt mail send {to} -s \
+            "denied: {what}. No person watches this session, so you can't ask for permission here. You may use without \
+             asking: {free}. Work without it if you can. If not, ask by mail and say why: gt mail send {to} -s \
              \"{subject}\" -m \"<what you need>\".{line}"
         )
     }

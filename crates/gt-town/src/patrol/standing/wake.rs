@@ -52,7 +52,7 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
             waits(town, agent, &about, &format!("it asks: {asks}"), observed)
         }
         Stage::Silent | Stage::Limited(_) | Stage::LoggedOut(_) => {
-            waits(town, agent, &about, "its client tells nothing of itself", observed)
+            waits(town, agent, &about, "its client does not report what it does", observed)
         }
     }
 }
@@ -107,7 +107,7 @@ fn try_again(
     if type_line(town, agent, newest, &fact, observed)? {
         return Ok(());
     }
-    note(town, agent, Some(&format!("{whom} does not go on since its API answers again; gt session attach {whom}")))
+    note(town, agent, Some(&format!("{whom} did not continue after its API answered again; gt session attach {whom}")))
 }
 
 /// Wakes an agent, and records if that fails.

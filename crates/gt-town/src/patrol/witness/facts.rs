@@ -215,7 +215,7 @@ pub fn explain(town: &Town, attempt: &Attempt) -> Result<Explained> {
         facts.extend(life(town, &newest.id)?);
     }
     if let Some(why) = found.reactions.spared() {
-        facts.push(format!("its end counts against nobody: {why}"));
+        facts.push(format!("its end does not count as a failure: {why}"));
     }
     if found.facts.is_parked {
         facts.push(format!("the kind {} is parked", attempt.agent));

@@ -110,7 +110,7 @@ impl Read {
         };
         if commits.asks_for_overseer() && town.world().repo().overseer()?.is_none() {
             return Err(Error::NeedsPerson {
-                what: "what lands is to carry your name, and nothing says who you are".to_owned(),
+                what: "commits that land carry your name, but gt does not know it".to_owned(),
                 hint: "commits.overseer=\"Ann <ann@example.org>\", or git config --global user.name and user.email"
                     .to_owned(),
             });
@@ -178,8 +178,8 @@ fn fits(pattern: &str, parts: &[String]) -> bool {
 
 fn unknown(whose: Whose<'_>, name: &str) -> Error {
     let elsewhere = match whose {
-        Whose::Town => is_key(true, name).then(|| format!("it is a rig's: gt rig set <rig> {name}=…")),
-        Whose::Rig(_) => is_key(false, name).then(|| format!("it is the town's: gt town set {name}=…")),
+        Whose::Town => is_key(true, name).then(|| format!("it is a setting of rigs: gt rig set <rig> {name}=…")),
+        Whose::Rig(_) => is_key(false, name).then(|| format!("it is a setting of the town: gt town set {name}=…")),
     };
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().replace('-', "_");
     let is_near = |key: &&Key| {
@@ -193,7 +193,7 @@ fn unknown(whose: Whose<'_>, name: &str) -> Error {
         let names = if near.is_empty() { all() } else { near };
         format!("one of: {}; gt config explain says what each means", names.join(", "))
     });
-    Error::Usage { what: format!("`{name}` is no setting"), hint }
+    Error::Usage { what: format!("`{name}` is not a setting"), hint }
 }
 
 /// Parses a text as a value of that key.
@@ -229,7 +229,7 @@ fn value(key: &Key, name: &str, text: &str) -> Result<Value> {
         Kind::Command => Ok(text.split_whitespace().collect()),
         Kind::Any => Ok(as_toml().unwrap_or_else(|| text.into())),
         Kind::ByVerb(verb) => {
-            Err(Error::Usage { what: format!("{name} is not set so"), hint: format!("what changes it: {verb}") })
+            Err(Error::Usage { what: format!("{name} can't be set with this verb"), hint: format!("use: {verb}") })
         }
     }
 }
@@ -284,7 +284,7 @@ fn record(town: &Town, caller: &Caller, whose: Whose<'_>, changed: &[Changed]) -
 
 fn not_a_table(name: &str) -> Error {
     Error::Usage {
-        what: format!("the file has a value above `{name}` that is no table"),
+        what: format!("the file has a value above `{name}` that is not a table"),
         hint: "gt config edit changes it by hand".to_owned(),
     }
 }
@@ -402,8 +402,8 @@ pub fn text(town: &Town, whose: Whose<'_>) -> Result<String> {
 pub fn replace(town: &Town, caller: &Caller, whose: Whose<'_>, before: &str, after: &str) -> Result<()> {
     let person = whose.confirm(town, caller)?;
     if text(town, whose)? != before {
-        let what = format!("{} was changed meanwhile", whose.file(town).display());
-        return Err(Error::refused(what, format!("look at it, then again; or {} <key>=<value>", whose.verb())));
+        let what = format!("another program changed {} meanwhile", whose.file(town).display());
+        return Err(Error::refused(what, format!("look at it, then edit again; or {} <key>=<value>", whose.verb())));
     }
     let check = |bytes: &[u8]| -> Result<()> { whose.check(town, bytes)?.check_names(town, whose) };
     settings::try_edit(town, &whose.file(town), &person, &check, |document| {

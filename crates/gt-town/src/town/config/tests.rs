@@ -75,8 +75,8 @@ fn what_a_key_does_not_take_is_refused_in_words() {
     check(keys::RIG, "landing", "maybe", "takes one of: ask, auto, not `maybe`");
     check(keys::RIG, "allow_ungated", "yes", "takes true or false");
     check(keys::RIG, "keep", "[1", "takes a list such as");
-    check(keys::RIG, "gate", "x", "is not set so");
-    check(keys::TOWN, "overseer.key", "sha256:0", "is not set so");
+    check(keys::RIG, "gate", "x", "can't be set with this verb");
+    check(keys::TOWN, "overseer.key", "sha256:0", "can't be set with this verb");
     assert!(value(key_of(keys::RIG, "gate"), "gate", "x").unwrap_err().hint().unwrap().contains("gt rig gates add"));
 }
 
@@ -89,7 +89,7 @@ fn a_wrong_name_is_led_to_the_right_one() {
     };
     check("max-polecats", "max_polecats");
     check("polecats", "max_polecats");
-    check("landing", "it is a rig's: gt rig set <rig> landing=…");
+    check("landing", "it is a setting of rigs: gt rig set <rig> landing=…");
     check("daily_usd", "spend.daily_usd");
     check("", "max_polecats");
     check("agents.mine.comand", "agents.*.command");

@@ -37,7 +37,7 @@ pub(crate) fn faulty(own: &Presets, built_in: &Presets) -> Option<String> {
             _ => "the agent's first prompt",
         };
         Some(format!(
-            "[agents.{kind}] {key} has no {place}, without which there is nothing of {what}. One word, {key} = \
+            "[agents.{kind}] {key} has no {place}, so it would lack {what}. One word, {key} = \
              [\"<path>\"], names another program and keeps the arguments"
         ))
     })

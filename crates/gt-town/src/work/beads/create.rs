@@ -47,10 +47,8 @@ pub struct NewBead {
 }
 
 pub(super) fn check_title(title: &str) -> Result<()> {
-    let usage = |what: &str| Error::Usage {
-        what: what.to_owned(),
-        hint: "a title is one line that says what it is".to_owned(),
-    };
+    let usage =
+        |what: &str| Error::Usage { what: what.to_owned(), hint: "a title is one line that names the task".to_owned() };
     if title.trim().is_empty() {
         return Err(usage("the title is empty"));
     }
@@ -135,10 +133,7 @@ pub fn create_graph(town: &Town, caller: &Caller, nodes: &[NewNode], edges: &[Ne
 }
 
 fn plan_error(what: &str) -> Error {
-    Error::Usage {
-        what: format!("that plan can't be made: {what}"),
-        hint: "nothing was made; mend the plan".to_owned(),
-    }
+    Error::Usage { what: format!("the plan is invalid: {what}"), hint: "nothing was created; fix the plan".to_owned() }
 }
 
 /// Returns the nodes, each after its parent.
@@ -228,11 +223,11 @@ fn free_id(tx: &Tx<'_>, id: &BeadId) -> Result<BeadId> {
     let text = id.as_str();
     if text.len() > ID_LIMIT || !text.starts_with(char::is_alphanumeric) || !text.chars().all(is_fit) {
         let what = format!("`{}` can't be an id", text.chars().take(ID_LIMIT).collect::<String>());
-        let hint = "an id is letters, digits, `-`, `.` and `_`, and begins with a letter or digit";
+        let hint = "an id has letters, digits, `-`, `.` and `_` and starts with a letter or digit";
         return Err(Error::Usage { what, hint: hint.to_owned() });
     }
     if tx.has_bead(id)? {
-        return Err(Error::refused(format!("there is a bead {id} already"), format!("gt bead show {id}")));
+        return Err(Error::refused(format!("bead {id} already exists"), format!("gt bead show {id}")));
     }
     Ok(id.clone())
 }

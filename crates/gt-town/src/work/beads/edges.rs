@@ -40,7 +40,7 @@ pub(super) fn refuse_way_round(from: &BeadId, way: Option<Vec<BeadId>>) -> Resul
     let round = if round.len() == 1 { [round.clone(), round].concat() } else { round };
     let what = format!("that would be a circle: {}", shown_way(&round));
     let hint = "each would wait for the next (a parent for its children too), a deadlock; \
-                take out another dependency first: gt bead dep remove";
+                remove another dependency first: gt bead dep remove";
     Err(Error::refused(what, hint))
 }
 

@@ -25,14 +25,11 @@ pub(super) fn refuse_while_live(tx: &Tx<'_>, caller: &Caller, id: &BeadId) -> Re
 pub(super) fn held_by(caller: &Caller, attempt: &Attempt) -> Error {
     let id = &attempt.bead;
     if attempt.submitted_at.is_some() {
-        let hint = format!("it is closed when the trunk has it: gt why {id}");
+        let hint = format!("it closes when the trunk contains its work: gt why {id}");
         return Error::refused(format!("{id} is in the merge queue"), hint);
     }
     if attempt.address() == caller.address {
-        return Error::refused(
-            format!("{id} is on your own hook"),
-            "gt done submits it; it is closed when it has landed",
-        );
+        return Error::refused(format!("{id} is on your own hook"), "gt done submits it; it closes when it has landed");
     }
     let what = format!("{id} is on the hook of {}", attempt.address());
     Error::refused(what, format!("gt unsling {id} takes it back"))
@@ -89,8 +86,8 @@ pub fn close_for(town: &Town, caller: &Caller, id: &BeadId, other: &BeadId, kind
 fn refuse_claimed_end(caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<()> {
     match reason.and_then(BeadEnd::parse) {
         Some(_) if !caller.is_overseer() => {
-            let what = format!("`{}` is what the refinery says of what landed", reason.unwrap_or_default());
-            Err(Error::refused(what, format!("say in your own words why {id} is closed")))
+            let what = format!("only the refinery closes beads with `{}`", reason.unwrap_or_default());
+            Err(Error::refused(what, format!("give another reason why {id} is closed")))
         }
         _ => Ok(()),
     }
@@ -109,7 +106,7 @@ fn refuse_open_parts(tx: &Tx<'_>, bead: &Bead, force: bool) -> Result<()> {
             children.push(dep.issue_id.0);
         }
     }
-    let hint = "close them first, or say --force";
+    let hint = "close them first, or use --force";
     if !children.is_empty() {
         return Err(Error::refused(format!("{} has open children: {}", bead.id, children.join(", ")), hint));
     }

@@ -21,7 +21,7 @@ pub fn pour_template(town: &Town, caller: &Caller, template: &BeadId, title: &st
     town.ledger.write(&caller.name(), "template pour", |tx| {
         let top = require(tx, template)?;
         if !top.is_template {
-            return Err(Error::refused(format!("{template} is no template"), "gt bead list --template"));
+            return Err(Error::refused(format!("{template} is not a template"), "gt bead list --template"));
         }
         let patterns = with_parts(tx, template)?;
         let mut copies: BTreeMap<BeadId, BeadId> = BTreeMap::new();

@@ -84,7 +84,7 @@ pub(super) fn attached(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
 
 /// Returns the worktree at `path`, which must exist.
 pub(super) fn required(repo: &Path, path: &Path) -> WorldResult<Admin> {
-    let missing = || WorldError::Unexpected(format!("{} is no worktree of {}", path.display(), repo.display()));
+    let missing = || WorldError::Unexpected(format!("{} is not a worktree of {}", path.display(), repo.display()));
     attached(repo, path)?.ok_or_else(missing)
 }
 

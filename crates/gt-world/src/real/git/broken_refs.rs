@@ -132,7 +132,7 @@ pub(super) fn unmended(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
 }
 
 fn damage(what: &str, more: &str) -> Damage {
-    Damage { what: what.to_owned(), found: format!("names no object that is there; {more}") }
+    Damage { what: what.to_owned(), found: format!("names an object that does not exist; {more}") }
 }
 
 /// Records that all refs that were set aside have been reported.

@@ -56,7 +56,7 @@ struct Checkout<'a> {
 impl<'a> Checkout<'a> {
     fn of(git: &'a Git, repo: &Path, path: &Path, tree: &Sha, submodules: bool) -> WorldResult<Self> {
         let listing = Listing::of(git, &bare(repo), tree)?;
-        let missing = || WorldError::Unexpected(format!("{} is no worktree of {}", path.display(), repo.display()));
+        let missing = || WorldError::Unexpected(format!("{} is not a worktree of {}", path.display(), repo.display()));
         let admin = recorded(repo, path)?.ok_or_else(missing)?;
         let (path, place, git_dir) = (admin.path.clone(), admin.place(), admin.folder.clone());
         Ok(Self { git, admin, path, place, git_dir, submodules, listing })
@@ -65,7 +65,7 @@ impl<'a> Checkout<'a> {
     /// Returns the submodule that is checked out in a folder, at the commit that the tree names.
     fn submodule(&self, folder: &OwnedFd, path: &[u8], entry: &Entry) -> WorldResult<Self> {
         let path = self.path.join(path_from(path));
-        let strange = || WorldError::Unexpected(format!("{} is no submodule of its worktree", path.display()));
+        let strange = || WorldError::Unexpected(format!("{} is not a submodule of its worktree", path.display()));
         let link = read_link_file(folder).ok_or_else(strange)?;
         let git_dir = real(&path.join(path_from(&link)));
         if !git_dir.starts_with(real(&self.git_dir.join(MODULES))) {

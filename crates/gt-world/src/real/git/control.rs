@@ -156,7 +156,7 @@ fn refuse_alternates(repo: &Path) -> WorldResult<()> {
         // In a sandbox, a worker's own store of objects names the rig's.
         Ok(_) if stores::is_in_sandbox() => Ok(()),
         Ok(_) => Err(WorldError::Unexpected(format!(
-            "{} names other folders as sources of objects, and the town believes none: copy what is needed \
+            "{} names other folders as sources of objects, and the town trusts none: copy what is needed \
              (git -C {} repack -a -d), then remove that file",
             file.display(),
             repo.display()

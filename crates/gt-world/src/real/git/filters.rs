@@ -31,7 +31,7 @@ pub(super) fn unserved(git: &Git, filters: &BTreeSet<String>) -> WorldResult<Vec
             LARGE_FILES if has_large_files_program(git)? => continue,
             LARGE_FILES => "the trunk's .gitattributes hand files to git-lfs, which is not installed",
             _ if is_set(git, name, "process")? || is_set(git, name, "smudge")? => continue,
-            _ => "the trunk's .gitattributes hand files to it, and your settings of git do not say what it is",
+            _ => "the trunk's .gitattributes hand files to it, but your git settings do not define it",
         };
         found.push(Damage { what: name.clone(), found: missing.to_owned() });
     }

@@ -85,13 +85,13 @@ fn damage(what: &str, found: &str) -> Damage {
 fn broken_files(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
     let mut broken = Vec::new();
     if read_whole(&repo.join("HEAD")).ok().as_deref() != Some(head().as_bytes()) {
-        broken.push(damage("HEAD", "not the one that says that no branch is checked out here"));
+        broken.push(damage("HEAD", "not the one that says that the repository has no checkout"));
     }
     if !is_bare(git, repo)? {
         broken.push(damage(OWN_SETTINGS, "does not say that the repository itself is bare"));
     }
     if !repo.join("refs").is_dir() {
-        broken.push(damage("refs", "the folder is gone, so git takes this for no repository"));
+        broken.push(damage("refs", "the folder is gone, so git does not recognise the repository"));
     }
     Ok(broken)
 }
@@ -160,7 +160,7 @@ fn foreign_history(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
     let mut found = Vec::new();
     // If git does not accept the folder as a repository, its refs are checked after the repair.
     for name in under(git, repo, &[REPLACEMENTS]).unwrap_or_default().into_keys() {
-        found.push(damage(&name, "makes git show another object in the place of this one"));
+        found.push(damage(&name, "makes git show another object instead of this one"));
     }
     if fs::metadata(repo.join(GRAFTS)).is_ok_and(|facts| facts.len() > 0) {
         found.push(damage(GRAFTS, "gives commits other parents than they have"));
@@ -171,7 +171,7 @@ fn foreign_history(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
 fn alternates(repo: &Path) -> Option<Damage> {
     let text = String::from_utf8(read_whole(&repo.join(ALTERNATES)).ok()?).ok()?;
     let sources: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    let found = format!("objects may be taken from {}, and are lost when that goes", sources.join(", "));
+    let found = format!("objects may come from {}, and are lost when that goes", sources.join(", "));
     (!sources.is_empty()).then(|| damage(ALTERNATES, &found))
 }
 

@@ -177,7 +177,7 @@ fn tree_entry(line: &str) -> Option<(String, FileFacts)> {
 fn no_file(commit: &Sha, field: &[u8]) -> WorldError {
     let name = field.splitn(2, |byte| *byte == b'\t').nth(1).unwrap_or(field);
     let name = path_from(name).display().to_string();
-    WorldError::Unexpected(format!("{name:?} of the ledger's commit {} is no plain file", commit.short()))
+    WorldError::Unexpected(format!("{name:?} of the ledger's commit {} is not a plain file", commit.short()))
 }
 
 /// A tree that is being built.
@@ -224,7 +224,7 @@ impl Tree<'_> {
         }
         let mut new = new.into_iter();
         let ids: Option<Vec<Sha>> = ids.into_iter().map(|id| id.or_else(|| new.next())).collect();
-        ids.ok_or_else(|| WorldError::Unexpected("git hash-object told fewer ids than it got files".to_owned()))
+        ids.ok_or_else(|| WorldError::Unexpected("git hash-object printed fewer ids than it got files".to_owned()))
     }
 
     /// Returns the id of a content that a parent already has.

@@ -186,7 +186,7 @@ impl Listing {
 }
 
 fn lies(git: &Git, place: &Place, id: &Sha) -> WorldError {
-    let text = format!("the object {id} is not what its id says: it is damaged, or a program has changed it");
+    let text = format!("the object {id} does not match its id: it is damaged, or a program has changed it");
     git.question(place, "ls-tree").failed(text)
 }
 

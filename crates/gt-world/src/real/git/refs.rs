@@ -31,7 +31,7 @@ pub(super) fn object(sha: &Sha) -> WorldResult<&str> {
     if hexadecimal && matches!(text.len(), 40 | 64) {
         return Ok(text);
     }
-    Err(WorldError::Unexpected(format!("`{text}` is no full object id")))
+    Err(WorldError::Unexpected(format!("`{text}` is not a full object id")))
 }
 
 /// Checks a full ref name by git's rules (git-check-ref-format).
@@ -45,7 +45,10 @@ pub(super) fn ref_name(name: &str) -> WorldResult<&str> {
         || name.ends_with('.')
         || name.contains(bad_char);
     if bad {
-        Err(WorldError::Unexpected(format!("`{}` is no name for a branch or ref", name.trim_start_matches(BRANCHES))))
+        Err(WorldError::Unexpected(format!(
+            "`{}` is not a valid name of a branch or ref",
+            name.trim_start_matches(BRANCHES)
+        )))
     } else {
         Ok(name)
     }
@@ -173,7 +176,7 @@ pub(super) fn commits_between(git: &Git, repo: &Path, base: &Sha, head: &Sha) ->
     let range = format!("{}..{}", object(base)?, object(head)?);
     let call = git.question(&bare(repo), "rev-list").args(["--count", &range, "--"]);
     let line = call.ok()?.line();
-    line.parse().map_err(|_| call.failed(format!("`{line}` is no count")))
+    line.parse().map_err(|_| call.failed(format!("`{line}` is not a count")))
 }
 
 /// Returns the tree of a commit.

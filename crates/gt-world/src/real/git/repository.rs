@@ -127,7 +127,7 @@ fn init(git: &Git, held: &Held, repo: &Path, format: ObjectFormat) -> WorldResul
 /// Makes a bare copy of the repository in `from` at `bare`, and names it `origin` in `from`.
 pub(super) fn make_bare_remote(git: &Git, held: &Held, from: &Path, bare: &Path) -> WorldResult<()> {
     let FolderFacts::Checkout { origin, branch, .. } = folder(git, from)? else {
-        return Err(WorldError::Unexpected(format!("{} is no repository with a checkout", from.display())));
+        return Err(WorldError::Unexpected(format!("{} is not a repository with a checkout", from.display())));
     };
     let (from, bare) = (real(from), real(bare));
     let address = bare.to_string_lossy().into_owned();

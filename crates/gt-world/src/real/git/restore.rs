@@ -25,7 +25,7 @@ pub(super) fn facts(git: &Git, repo: &Path, snapshot: &Sha) -> WorldResult<Snaps
     let mut parents = parents.split(' ').filter(|id| !id.is_empty()).map(Sha::from);
     let head = parents.next();
     let (Some(head), Ok(taken_at)) = (head, taken_at.parse()) else {
-        return Err(WorldError::Unexpected(format!("{} is no snapshot", snapshot.short())));
+        return Err(WorldError::Unexpected(format!("{} is not a snapshot", snapshot.short())));
     };
     Ok(SnapshotFacts { commit: snapshot.clone(), head, before: parents.next(), taken_at, message })
 }

@@ -188,7 +188,10 @@ impl Job<'_> {
         let git_dir = modules.join(&module.name);
         for folder in Path::new(&module.name).ancestors().skip(1).filter(|part| !part.as_os_str().is_empty()) {
             if is_repository(&modules.join(folder)) {
-                return Err(Stop::missing(format!("the submodule {} lies inside another's repository", module.name)));
+                return Err(Stop::missing(format!(
+                    "the repository of the submodule {} is inside that of another submodule",
+                    module.name
+                )));
             }
         }
         if real(&git_dir) != git_dir {

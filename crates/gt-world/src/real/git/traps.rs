@@ -35,8 +35,8 @@ impl Trap {
     /// Returns what it is, and what to do.
     pub(super) fn advice(&self) -> String {
         let what = match self.kind {
-            Kind::Link => "is a link to a folder, where git goes round in circles",
-            Kind::Pipe => "is a pipe or a device, at which git waits for ever",
+            Kind::Link => "is a link to a folder, in which git loops",
+            Kind::Pipe => "is a pipe or a device, and git would wait for it forever",
         };
         let path = self.path.display();
         format!("`{path}` {what}. Look at it (ls -l '{path}') and remove it (rm '{path}')")

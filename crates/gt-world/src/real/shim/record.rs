@@ -98,7 +98,7 @@ pub(crate) enum RecordError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{} is damaged: {source}", path.display())]
     Damaged { path: PathBuf, source: serde_json::Error },
-    #[error("{} is of protocol {protocol}, which this gt does not speak", path.display())]
+    #[error("{} has protocol version {protocol}, which this gt does not know", path.display())]
     Foreign { path: PathBuf, protocol: u32 },
 }
 
@@ -184,7 +184,11 @@ fn is_in_the_way(error: &io::Error) -> bool {
 /// Opens the FIFO `name` of the folder, without waiting for its other end.
 pub(crate) fn open_pipe(dir: &Path, name: &str, flags: OFlags) -> io::Result<File> {
     let file = spot(dir, name)?.open(flags | OFlags::NONBLOCK, 0)?;
-    if file.metadata()?.file_type().is_fifo() { Ok(file) } else { Err(io::Error::other(format!("{name} is no FIFO"))) }
+    if file.metadata()?.file_type().is_fifo() {
+        Ok(file)
+    } else {
+        Err(io::Error::other(format!("{name} is not a FIFO")))
+    }
 }
 
 /// Takes the lock at `dir/name` if it is free. The lock is held until the file is closed.

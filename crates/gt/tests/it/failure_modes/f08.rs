@@ -33,8 +33,11 @@ fn f08_opening_never_creates() {
         ];
         for (at, call) in calls.iter().enumerate() {
             assert_eq!(call.code, 3, "{verb:?} {at}: {call:?}");
-            assert!(call.err.contains("is no town"), "{verb:?} {at}: {call:?}");
-            assert!(call.err.contains("hint: go into a town's folder, set GT_TOWN, or make one"), "{verb:?} {call:?}");
+            assert!(call.err.contains("is not a town"), "{verb:?} {at}: {call:?}");
+            assert!(
+                call.err.contains("hint: change to a town's folder, set GT_TOWN, or create a town"),
+                "{verb:?} {call:?}"
+            );
         }
     }
     assert_eq!(town.listing(town.folder()), before);
@@ -50,7 +53,7 @@ fn f08_the_store_of_another_tool_is_not_taken() {
     }
     let before = town.listing(&foreign);
     let outside = town.gt_with(&foreign, &[], &["bead", "create", "Lost"]);
-    assert_eq!((outside.code, outside.err.contains("is no town")), (3, true), "{outside:?}");
+    assert_eq!((outside.code, outside.err.contains("is not a town")), (3, true), "{outside:?}");
     assert_eq!(town.listing(&foreign), before);
     let inside = town.gt_with(&town.root().join("mayor"), &[], &["bead", "create", "Found", "--quiet"]);
     assert_eq!(inside.code, 0, "{inside:?}");

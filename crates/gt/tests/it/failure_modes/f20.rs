@@ -110,7 +110,7 @@ fn f20_silence_past_the_deadline_is_told_with_what_was_seen() {
     town.wait_until("a person to be asked", || !town.conditions().is_empty());
     let (key, told) = needed(&town);
     assert_eq!(key, "start:app/polecats/amber");
-    assert!(told.contains("nothing was seen of it by the deadline") && told.contains("gt session stop"), "{told}");
+    assert!(told.contains("no sign of life by the deadline") && told.contains("gt session stop"), "{told}");
     town.let_patrols_pass();
     assert_eq!((starts(&town), escalations(&town)), (1, 1));
     // What is known is not forgotten by who looks for the first time.

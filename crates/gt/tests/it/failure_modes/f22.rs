@@ -61,7 +61,7 @@ fn f22_a_worker_reaches_no_remote_and_moves_no_other_ref() {
     let expected = ["refs/heads/mine", "refs/heads/stray"].map(|name| format!("foreign-ref:{RIG}:{name}"));
     assert_eq!(told, expected);
     assert!(left.contains("refs/gt/foreign/"), "what they pointed to is kept: {left}");
-    assert!(town.ok(&["why", RIG]).contains("was made by somebody else"));
+    assert!(town.ok(&["why", RIG]).contains("was created by another program"));
     assert_eq!(town.landings(&bead), 1, "the work itself lands all the same");
 }
 

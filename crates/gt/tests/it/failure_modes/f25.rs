@@ -52,7 +52,7 @@ fn f25_a_kind_that_is_not_set_or_not_there_is_missed() {
     town.edit(&town.root().join("town.toml"), |toml| format!("agent = \"mine\"\n{toml}"));
     misses(&town, "agent mine", "define it in town.toml");
     town.edit(&town.root().join("town.toml"), |toml| format!("{toml}[agents.mine]\ncommand = [\"not-installed\"]\n"));
-    misses(&town, "mine: program", "install it, then gt agent check mine --update; or mend [agents.mine] command");
+    misses(&town, "mine: program", "install it, then gt agent check mine --update; or fix [agents.mine] command");
     town.edit(&town.root().join("town.toml"), |toml| toml.replace("\"not-installed\"", "\"{gt}\", \"sim-worker\""));
     green_and_starts(&town);
 }

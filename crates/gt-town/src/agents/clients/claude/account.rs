@@ -48,7 +48,7 @@ fn login(kind: &str, preset: &AgentPreset, account: &Account, env: &BTreeMap<Str
     if !account.onboarded {
         findings.push(bad(
             "first start",
-            "it was never started by you, and would ask its first questions",
+            "you have never started it, so it would ask its first questions",
             "run claude once",
         ));
     }

@@ -412,7 +412,7 @@ fn objects_that_lie_are_found() {
     lie(&rig, &source, &other);
     let result = rig.git.compare_checkout(&rig.repo(), &path, &tree(&rig, &commit), &Rules::default());
     let text = result.unwrap_err().to_string();
-    assert!(text.contains("is not what its id says"), "{text}");
+    assert!(text.contains("does not match its id"), "{text}");
 }
 
 #[test]

@@ -161,5 +161,5 @@ fn without_a_worktree_or_a_commit_there_is_no_snapshot() {
     let snapshot = || rig.git.snapshot(&rig.held, &rig.repo(), &path, NAME, "m").unwrap_err().to_string();
     assert!(snapshot().contains("HEAD names no commit"), "{}", snapshot());
     fs::remove_dir_all(&path).unwrap();
-    assert!(snapshot().contains("is no worktree of"), "{}", snapshot());
+    assert!(snapshot().contains("is not a worktree of"), "{}", snapshot());
 }

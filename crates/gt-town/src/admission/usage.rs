@@ -630,7 +630,7 @@ mod tests {
         assert_eq!(words(&[("known-1", 1_250_000)]), "1.2M tokens, about $2.50");
         assert_eq!(words(&[("known-1", 999)]), "999 tokens, about $0.00");
         assert_eq!(words(&[("new", 12_345), ("new", 1)]), "12.3k tokens; the price of new is not known");
-        assert_eq!(words(&[("new", 1), ("known", 500_000)]), "500.0k tokens, about $1.00 and what new costs");
+        assert_eq!(words(&[("new", 1), ("known", 500_000)]), "500.0k tokens, about $1.00 plus the unknown cost of new");
         assert_eq!(words(&[]), "0 tokens, about $0.00");
         assert_eq!(Cost::default().with_uncounted(1).words(), "unknown for one session");
         let some = Cost::of(&prices, [("known", &tokens(1000))]).with_uncounted(2);

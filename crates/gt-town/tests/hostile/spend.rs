@@ -136,7 +136,7 @@ fn what_was_taken_is_counted_once_however_often_it_is_read() {
     assert_eq!(scene.took(By::Worker), [("app/polecats/amber".to_owned(), 1137)]);
     assert_eq!(scene.took(By::Agent), [("hears".to_owned(), 1137)]);
     let cost = scene.town.ledger.read(|view| usage::of_bead(&scene.town, view, &bead)).unwrap();
-    assert_eq!(cost.words(), "1.1k tokens, about $0.01 and what new costs");
+    assert_eq!(cost.words(), "1.1k tokens, about $0.01 plus the unknown cost of new");
     assert_eq!(usage::report(&scene.town, By::Day, "2999-01-01").unwrap().rows.len(), 0);
 }
 

@@ -1,4 +1,5 @@
-//! Beads that were made apart from each other and got one id: they are told apart, and references follow.
+//! Towns can create different beads with the same id. These tests check that sync gives one of them a new id and
+//! updates references.
 
 use std::collections::BTreeSet;
 
@@ -22,14 +23,14 @@ fn id_of(town: &Town, title: &str) -> String {
     text(&found[0]["id"])
 }
 
-/// The titles of the beads that the one of this title waits for.
+/// Returns the titles of the beads that block the bead with this title.
 fn waits_for(town: &Town, title: &str) -> BTreeSet<String> {
     let shown = town.json(&["bead", "show", &id_of(town, title)]);
     shown[0]["dependencies"].as_array().into_iter().flatten().map(|bead| text(&bead["title"])).collect()
 }
 
 #[test]
-fn two_beads_with_one_id_stay_two_whoever_syncs_first() {
+fn sync_keeps_both_beads_with_one_id_in_either_order() {
     for order in [[0, 1, 0, 1], [1, 0, 1, 0]] {
         let at = Meeting::new();
         let towns = [Town::empty(), Town::empty()];
@@ -61,7 +62,7 @@ fn two_beads_with_one_id_stay_two_whoever_syncs_first() {
 }
 
 #[test]
-fn three_towns_tell_beads_and_children_apart_alike() {
+fn three_towns_give_the_same_new_ids_to_beads_and_children() {
     let (left, right) = (Meeting::new(), Meeting::new());
     let towns = [Town::empty(), Town::empty(), Town::empty()];
     make(&towns[0], "hq-epic", "Epic");
@@ -91,7 +92,7 @@ fn three_towns_tell_beads_and_children_apart_alike() {
 }
 
 #[test]
-fn work_on_a_bead_goes_on_under_its_new_id() {
+fn work_on_a_bead_continues_under_its_new_id() {
     let at = Meeting::new();
     let (one, other) = (Town::new(), Town::new());
     let prefix = one.bead("Any").split_once('-').unwrap().0.to_owned();
@@ -117,7 +118,7 @@ fn work_on_a_bead_goes_on_under_its_new_id() {
 }
 
 #[test]
-fn an_import_tells_beads_apart_that_were_made_elsewhere_with_the_same_id() {
+fn an_import_gives_a_new_id_to_another_bead_with_the_same_id() {
     let (ours, theirs) = (Project::new(), Project::new());
     ours.ok(&["create", "Ours", "--id", "vt-abc"]);
     for (project, title) in [(&theirs, "Theirs"), (&theirs, "Of theirs")] {
@@ -135,14 +136,14 @@ fn an_import_tells_beads_apart_that_were_made_elsewhere_with_the_same_id() {
     ours.ok(&["import", "theirs.jsonl"]);
     assert_eq!(ours.ok(&["export"]), whole, "once more changes nothing");
 
-    // The other way about, the bead that is there gets the new id, and both end with the same beads.
+    // In the other direction the bead that is already here gets the new id. Both directions end with the same beads.
     write(&theirs.folder().join("ours.jsonl"), &whole);
     theirs.ok(&["import", "ours.jsonl"]);
     assert_eq!(theirs.ok(&["export"]), whole);
 }
 
 #[test]
-fn gits_merge_driver_tells_beads_apart() {
+fn the_merge_driver_of_git_gives_a_new_id_to_another_bead_with_the_same_id() {
     let project = Project::bare();
     let line = |title: &str, hour: u8, rest: &str| {
         format!(
@@ -163,7 +164,7 @@ fn gits_merge_driver_tells_beads_apart() {
 }
 
 #[test]
-fn ids_are_longer_where_others_make_some_at_the_same_time() {
+fn ids_are_longer_in_a_ledger_that_others_share() {
     let length = |id: &str| id.rsplit_once('-').unwrap().1.len();
     let at = Meeting::new();
     let town = Town::empty();

@@ -1,4 +1,4 @@
-//! What is asked for wrongly: a clear error, a hint, a documented exit code, and nothing half made.
+//! Wrong requests: each gets a clear error, a hint and a documented exit code, and leaves nothing half done.
 
 use crate::town::{GT, Output, RIG, Town, WORK, list, output, write};
 
@@ -7,7 +7,7 @@ const USAGE: i32 = 2;
 const NOT_FOUND: i32 = 3;
 const REFUSED: i32 = 4;
 
-/// A town without a deacon, in which nothing moves by itself.
+/// A town without a deacon, so nothing changes by itself.
 struct Still {
     town: Town,
 }
@@ -17,7 +17,7 @@ impl Still {
         Self { town: Town::new() }
     }
 
-    /// All files and all rows. Locks and the ledger's own scratch files come and go.
+    /// Returns all files and all rows, without locks and the ledger's own temporary files, which come and go.
     fn state(&self) -> (Vec<String>, Vec<String>) {
         let scratch = |line: &String| ["beads.db-", "/locks/", "beads.lock"].iter().any(|part| line.contains(part));
         let mut files = self.town.listing(self.town.folder());
@@ -44,7 +44,7 @@ fn check_output(args: &[&str], output: &Output, code: i32, error: &str, hint: &s
 }
 
 #[test]
-fn what_is_not_there() {
+fn naming_a_missing_thing_is_an_error() {
     let still = Still::new();
     let bead = still.town.bead("There");
     let no_bead: [&[&str]; 11] = [
@@ -93,7 +93,7 @@ fn what_is_not_there() {
 }
 
 #[test]
-fn what_the_state_of_things_forbids() {
+fn a_verb_that_the_current_state_forbids_is_refused() {
     let still = Still::new();
     let town = &still.town;
     let (first, closed, slung) = (town.bead("First"), town.bead("Closed"), town.bead("Slung"));
@@ -138,7 +138,7 @@ fn what_the_state_of_things_forbids() {
 }
 
 #[test]
-fn rigs_that_can_not_be() {
+fn a_rig_with_a_bad_name_or_prefix_is_refused() {
     let still = Still::new();
     let town = &still.town;
     let source = town.remote().display().to_string();
@@ -161,7 +161,7 @@ fn rigs_that_can_not_be() {
 }
 
 #[test]
-fn sources_that_can_not_be() {
+fn a_rig_with_a_bad_source_is_refused() {
     let still = Still::new();
     let town = &still.town;
     let at = |name: &str| town.folder().join(name).display().to_string();
@@ -190,7 +190,7 @@ fn sources_that_can_not_be() {
     still.check(&["rig", "add", "new", &at("alone"), "--land-on", "main"], REFUSED, "is checked out", "two ways out");
     still.check(&["rig", "add", "--", "new", "--upload-pack=touch pwned"], USAGE, "is not a repository", "give a URL");
 
-    // After all that the name is still free, and both ways out are.
+    // After all these refusals the name is still free, and both ways out work.
     town.ok(&["rig", "add", "new", &at("alone"), "--land-on", "gastown"]);
     town.ok(&["rig", "remove", "new", "--yes"]);
     town.ok(&["rig", "add", "new", &at("alone"), "--make-bare-remote"]);
@@ -198,7 +198,7 @@ fn sources_that_can_not_be() {
 }
 
 #[test]
-fn settings_that_can_not_be() {
+fn bad_settings_are_refused() {
     let still = Still::new();
     let (town, bead) = (&still.town, still.town.bead("There"));
     let (of_town, of_rig) = (town.root().join("town.toml"), town.rig().join("rig.toml"));
@@ -220,7 +220,7 @@ fn settings_that_can_not_be() {
 }
 
 #[test]
-fn towns_that_can_not_be() {
+fn a_town_in_a_bad_folder_is_refused() {
     let still = Still::new();
     let root = still.town.root().display().to_string();
     let inner = still.town.root().join("mayor/town").display().to_string();
@@ -232,7 +232,7 @@ fn towns_that_can_not_be() {
 }
 
 #[test]
-fn a_file_that_can_not_be_imported_changes_nothing() {
+fn a_file_with_bad_lines_is_refused_and_changes_nothing() {
     let still = Still::new();
     let town = &still.town;
     let file = town.folder().join("beads.jsonl");
@@ -250,7 +250,7 @@ fn a_file_that_can_not_be_imported_changes_nothing() {
     assert_eq!(town.status_of("ap-good"), "open", "every good line is taken where that is asked for");
 }
 
-/// Ids that would be paths, refs, options or commands if they were taken for such.
+/// Ids that would act as paths, refs, options or commands if a program took them literally.
 const NASTY: &[&str] = &["../x", "ap-$(touch pwned)", "ap-a b", "ap-..lock", "AP-Ä/ö"];
 
 #[test]

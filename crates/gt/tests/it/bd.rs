@@ -1,4 +1,4 @@
-//! The name `bd`: habits of its users and tools, the shapes of its JSON, and what is hostile.
+//! The name `bd`: habits of its users and tools, the shapes of its JSON, and hostile input.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -15,14 +15,14 @@ mod protocol;
 mod scripts;
 mod verbs;
 
-/// A folder that is no town, in which `bd` is called.
+/// A folder outside of a town, in which the tests call `bd`.
 pub struct Project {
     town: Town,
     bd: String,
 }
 
 impl Project {
-    /// Without a ledger.
+    /// Creates the project without a ledger.
     pub fn bare() -> Self {
         let town = Town::nowhere();
         let bd = town.folder().join("bd");
@@ -31,7 +31,7 @@ impl Project {
         Self { bd: bd.display().to_string(), town }
     }
 
-    /// With a ledger whose prefix is `vt`.
+    /// Creates the project with a ledger whose prefix is `vt`.
     pub fn new() -> Self {
         let project = Self::bare();
         project.ok(&["init", "--prefix", "vt"]);
@@ -50,22 +50,22 @@ impl Project {
         self.bd_at(&self.folder(), &[], args)
     }
 
-    /// Calls git in the project, or below or beside it.
+    /// Calls git in the project's folder, or in one below or beside it.
     pub fn git_at(&self, folder: &Path, args: &[&str]) -> String {
         self.town.git(folder, args)
     }
 
-    /// A program in the project's environment.
+    /// Builds a command in the project's environment.
     pub fn program(&self, name: &str) -> std::process::Command {
         self.town.program(name, &self.folder())
     }
 
-    /// Calls `gt` there.
+    /// Calls `gt` in the project.
     pub fn gt(&self, args: &[&str]) -> Output {
         self.town.gt_with(&self.folder(), &[], args)
     }
 
-    /// Hands `bd` a text as its standard input.
+    /// Calls `bd` with a text as its standard input.
     fn told(&self, args: &[&str], input: &str) -> Output {
         let mut command = self.town.program(&self.bd, &self.folder());
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -92,7 +92,7 @@ impl Project {
         self.ok(&[&["q"], args].concat()).trim().to_owned()
     }
 
-    /// What `bd` says when it must refuse: always exit code 1, and an object with `error`.
+    /// Returns the error of a refused `bd` call, which always has exit code 1 and prints an object with `error`.
     #[track_caller]
     fn refusal(&self, args: &[&str]) -> String {
         let output = self.bd(&[args, &["--json"]].concat());
@@ -103,7 +103,7 @@ impl Project {
     }
 }
 
-/// What a value looks like: keys with the kinds of their values, an array by its first item.
+/// Returns the shape of a value: its keys with the kinds of their values, and an array as the shape of its first item.
 fn shape(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -123,7 +123,7 @@ fn ids(list: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_script_that_is_used_to_bd_does_its_work() {
+fn a_script_written_for_bd_works() {
     let project = Project::bare();
     project.ok(&["init", "--prefix", "app", "--quiet"]);
     let design = text(&project.json(&["create", "Design it", "-t", "task", "-p", "1", "-d", "How?"])["id"]);
@@ -150,7 +150,7 @@ fn a_script_that_is_used_to_bd_does_its_work() {
 }
 
 #[test]
-fn every_verb_answers_in_the_shape_that_clients_check() {
+fn every_verb_prints_json_in_the_shape_that_clients_check() {
     let project = Project::new();
     let epic = project.q(&["Epic", "-t", "epic"]);
     let part = project.q(&["Part", "--parent", &epic, "-d", "Why", "-l", "ui"]);
@@ -198,7 +198,7 @@ fn every_verb_answers_in_the_shape_that_clients_check() {
 }
 
 #[test]
-fn verbs_that_answer_with_other_than_beads_keep_their_shapes() {
+fn verbs_that_print_other_things_than_beads_keep_their_shapes() {
     let project = Project::new();
     let epic = project.q(&["Epic", "-t", "epic"]);
     let after = project.q(&["After", "--parent", &epic, "-l", "ui"]);
@@ -307,14 +307,14 @@ fn list_filters_as_bd_does() {
 }
 
 #[test]
-fn what_is_hostile_is_data_or_an_error_and_never_harm() {
+fn hostile_input_is_stored_as_data_or_refused() {
     let project = Project::new();
     for id in ["../../x", "-rf", "a b", "", "x\u{1b}[2J", "a/b", "*", "%", "' OR 1=1 --"] {
         let said = project.refusal(&["create", "X", &format!("--id={id}")]);
         assert!(said.contains("can't be an id"), "{id}: {said}");
         project.refusal(&["show", &format!("--id={id}")]);
     }
-    // Found in files, such ids are taken in as they are, and can be shown, changed, closed and deleted.
+    // An import accepts such ids as they are. `bd` can show, change, close and delete these beads.
     for (at, id) in ["../../x", "-rf", "x y", "vt-ü", "a\"b"].iter().enumerate() {
         let time = "2026-01-01T00:00:00Z";
         let line = serde_json::json!({ "id": id, "title": "T", "priority": 2, "created_at": time, "updated_at": time });
@@ -347,7 +347,7 @@ fn what_is_hostile_is_data_or_an_error_and_never_harm() {
 }
 
 #[test]
-fn an_abbreviation_is_enough_while_it_is_unique() {
+fn a_unique_abbreviation_of_an_id_is_enough() {
     let project = Project::new();
     for id in ["vt-abc", "vt-abd", "vt-xyz"] {
         project.ok(&["create", id, "--id", id]);
@@ -362,7 +362,7 @@ fn an_abbreviation_is_enough_while_it_is_unique() {
 }
 
 #[test]
-fn the_ledger_is_found_as_told_or_upwards() {
+fn bd_finds_the_ledger_that_it_is_given_or_one_above() {
     let project = Project::new();
     let mine = project.q(&["Mine"]);
     let deep = project.folder().join("a/b");
@@ -410,7 +410,7 @@ fn the_ledger_is_found_as_told_or_upwards() {
 }
 
 #[test]
-fn in_a_town_bd_is_the_towns_ledger() {
+fn bd_uses_the_towns_ledger_inside_a_town() {
     let town = Town::new();
     let bd = town.root().join("bin/bd").display().to_string();
     let call = |cwd: &Path, args: &[&str]| output(town.program(&bd, cwd).args(args));
@@ -426,7 +426,7 @@ fn in_a_town_bd_is_the_towns_ledger() {
 }
 
 #[test]
-fn many_beads_at_once_come_from_lines_or_a_file() {
+fn one_call_creates_many_beads_from_lines_or_a_file() {
     let project = Project::new();
     let made = project.told(&["create", "--stdin", "--json", "-p", "3"], "one\n\n  two \nthree\n");
     let made: Value = serde_json::from_str(&made.out).unwrap();
@@ -443,7 +443,7 @@ fn many_beads_at_once_come_from_lines_or_a_file() {
 }
 
 #[test]
-fn an_import_can_be_rehearsed_and_a_bad_line_refuses_all() {
+fn a_dry_import_changes_nothing_and_one_bad_line_refuses_the_file() {
     let project = Project::new();
     let line = |id: &str| {
         format!(
@@ -466,7 +466,7 @@ fn an_import_can_be_rehearsed_and_a_bad_line_refuses_all() {
     assert_eq!(std::fs::read_to_string(project.folder().join("out.jsonl")).unwrap(), project.ok(&["export"]));
 }
 
-/// The exported line of a bead, changed.
+/// Returns the exported line of a bead with this change.
 fn version(project: &Project, id: &str, change: impl Fn(&mut Value)) -> String {
     let exported = project.ok(&["export"]);
     let beads = exported.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -476,7 +476,7 @@ fn version(project: &Project, id: &str, change: impl Fn(&mut Value)) -> String {
 }
 
 #[test]
-fn an_import_merges_and_says_what_was_kept_and_what_replaced() {
+fn an_import_merges_and_reports_kept_and_replaced_values() {
     let project = Project::new();
     let id = project.q(&["Title", "-l", "there"]);
     let newer = version(&project, &id, |bead| {
@@ -500,7 +500,7 @@ fn an_import_merges_and_says_what_was_kept_and_what_replaced() {
 }
 
 #[test]
-fn a_version_of_the_same_time_changes_no_value_and_the_difference_is_told() {
+fn an_import_of_an_equally_old_version_keeps_values_and_reports_the_difference() {
     let project = Project::new();
     let id = project.q(&["Title", "-l", "ours"]);
     let other = version(&project, &id, |bead| {
@@ -517,7 +517,7 @@ fn a_version_of_the_same_time_changes_no_value_and_the_difference_is_told() {
 }
 
 #[test]
-fn an_older_file_does_not_bring_back_what_was_taken_away_here() {
+fn an_older_file_does_not_restore_what_was_removed_here() {
     let project = Project::new();
     let (id, other) = (project.q(&["One", "-l", "away"]), project.q(&["Other"]));
     project.ok(&["dep", "add", &id, &other]);
@@ -533,7 +533,7 @@ fn an_older_file_does_not_bring_back_what_was_taken_away_here() {
 }
 
 #[test]
-fn a_nul_in_a_text_refuses_no_file_and_is_told() {
+fn an_import_replaces_a_nul_in_a_text_and_reports_it() {
     let project = Project::new();
     let id = project.q(&["Title"]);
     let with_nul = version(&project, &id, |bead| {
@@ -547,7 +547,7 @@ fn a_nul_in_a_text_refuses_no_file_and_is_told() {
 }
 
 #[test]
-fn deleting_asks_and_can_be_taken_back() {
+fn deleting_asks_first_and_can_be_undone() {
     let project = Project::new();
     let id = project.q(&["Keep me"]);
     assert!(project.refusal(&["delete", &id]).contains("not deleted"), "nobody could be asked");
@@ -560,7 +560,7 @@ fn deleting_asks_and_can_be_taken_back() {
 }
 
 #[test]
-fn a_history_says_what_changed_when_and_by_whom() {
+fn the_history_says_who_changed_what_and_when() {
     let project = Project::new();
     let id = project.q(&["Old title", "-l", "ui", "--actor", "ann"]);
     let other = project.q(&["Other"]);
@@ -590,7 +590,7 @@ fn a_history_says_what_changed_when_and_by_whom() {
 }
 
 #[test]
-fn lists_know_due_dates_and_metadata() {
+fn lists_filter_by_due_date_and_metadata() {
     let project = Project::new();
     let late = project.q(&["Late", "--due", "2026-01-01", "--metadata", r#"{"team":"core","tries":2,"hot":true}"#]);
     let soon = project.q(&["Soon", "--due", "+2d", "--metadata", r#"{"team":"web"}"#]);
@@ -624,7 +624,7 @@ fn lists_know_due_dates_and_metadata() {
 }
 
 #[test]
-fn a_plan_is_made_whole_or_not_at_all() {
+fn a_plan_is_created_completely_or_not_at_all() {
     let project = Project::new();
     let there = project.q(&["There"]);
     let plan = serde_json::json!({
@@ -679,7 +679,7 @@ fn a_plan_is_made_whole_or_not_at_all() {
 }
 
 #[test]
-fn wisps_are_exported_only_where_asked_for() {
+fn wisps_are_exported_only_on_request() {
     let project = Project::new();
     let (bead, wisp) = (project.q(&["Bead"]), project.q(&["Wisp", "--ephemeral"]));
     let exported = project.bd(&["export"]);
@@ -694,7 +694,7 @@ fn wisps_are_exported_only_where_asked_for() {
 }
 
 #[test]
-fn odd_bytes_and_numbers_are_refused_with_their_line_and_change_nothing() {
+fn an_import_refuses_bad_bytes_and_numbers_by_line_and_changes_nothing() {
     let project = Project::new();
     let line = |entries: &str| {
         format!(
@@ -726,7 +726,7 @@ fn odd_bytes_and_numbers_are_refused_with_their_line_and_change_nothing() {
         assert!(refused.err.len() < 2000, "{}", refused.err.len());
         assert_eq!(project.json(&["count"])["count"], 0);
     }
-    // A title of a megabyte that comes in from a file is data, and goes out as it came.
+    // An imported title of one megabyte is data: an export writes it unchanged.
     let large = line(&format!(r#","notes":"{}""#, "n".repeat(1 << 20)))
         .replace("\"T\"", &format!("\"{}\"", "t".repeat(1 << 20)));
     let taken = project.told(&["import", "-"], &large);
@@ -746,7 +746,7 @@ fn odd_bytes_and_numbers_are_refused_with_their_line_and_change_nothing() {
 }
 
 #[test]
-fn what_waits_for_itself_or_in_a_circle_comes_in_and_is_told() {
+fn an_import_accepts_dependency_circles_and_reports_them() {
     let project = Project::new();
     let line = |id: &str, on: &str| {
         format!(
@@ -771,7 +771,7 @@ fn what_waits_for_itself_or_in_a_circle_comes_in_and_is_told() {
 }
 
 #[test]
-fn a_tree_is_drawn_no_wider_than_anybody_could_look_at() {
+fn a_deep_dependency_tree_is_drawn_with_a_limited_width() {
     const DEEP: usize = 3000;
     let project = Project::new();
     let time = "2026-01-01T00:00:00Z";
@@ -797,7 +797,7 @@ fn a_tree_is_drawn_no_wider_than_anybody_could_look_at() {
 }
 
 #[test]
-fn an_export_replaces_files_and_nothing_else() {
+fn an_export_replaces_only_files() {
     let project = Project::new();
     project.q(&["Bead"]);
     let at = |name: &str| project.folder().join(name);
@@ -818,11 +818,11 @@ fn an_export_replaces_files_and_nothing_else() {
 }
 
 #[test]
-fn a_new_ledger_has_nothing_of_one_that_was_taken_away() {
+fn a_new_ledger_contains_nothing_of_a_removed_one() {
     let project = Project::new();
     let file = project.folder().join(".beads/gt.db");
     let log = project.folder().join(".beads/gt.db-wal");
-    // While somebody has it open, what was written stays in the log: as where a call is killed.
+    // While another process has the ledger open, written data stays in SQLite's log, as after a killed call.
     let open = rusqlite::Connection::open(&file).unwrap();
     let count =
         |open: &rusqlite::Connection| open.query_row("SELECT count(*) FROM beads", [], |row| row.get::<_, i64>(0));

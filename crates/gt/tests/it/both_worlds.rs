@@ -1,9 +1,8 @@
-//! One story in both worlds: in memory, and with real git and real processes. What happens to each bead must be the
-//! same.
+//! Plays one story in both worlds: in memory, and with real git and real processes. The same must happen to each bead.
 //!
-//! Its order is forced, so that no timing can change the sequence of one bead's events: one worker at a time, who
-//! begins only when its start is recorded and stays after `gt done` until it is ended; and a refinery that has its
-//! round only when nothing else is left to do.
+//! The order is forced, so that timing can't change the sequence of one bead's events: one worker works at a time. It
+//! begins only when its start is recorded, and stays after `gt done` until it is ended. The refinery has its round only
+//! when nothing else is left to do.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,31 +20,31 @@ use jiff::Timestamp;
 use crate::real::RealTown;
 use crate::simulated::SimTown;
 
-/// Settings that leave nothing to chance: one worker, no pauses.
+/// Settings that exclude chance: one worker, no pauses.
 const SETTINGS: &str = "max_polecats = 1\nlinger_seconds = 0\nback_off_seconds = 0\n";
 
-/// The convoy of all beads.
+/// Id of the convoy that has all beads.
 const CONVOY: &str = "hq-forced";
 
-/// Lands at its first try.
+/// Bead whose first attempt lands.
 const PLAIN: &str = "demo-1";
-/// Its first try is red.
+/// Bead whose first attempt fails its gates.
 const RED: &str = "demo-2";
-/// Its first worker is killed half way.
+/// Bead whose first worker is killed half way.
 const KILLED: &str = "demo-3";
-/// Its worker puts it off.
+/// Bead that its worker defers.
 const PUT_OFF: &str = "demo-4";
-/// Lands after all that.
+/// Bead that lands after all others.
 const LAST: &str = "demo-5";
 
-/// The beads and what each needs to have landed.
+/// The beads, each with the bead that must land before it.
 const BEADS: [(&str, Option<&str>); 5] =
     [(PLAIN, None), (RED, Some(PLAIN)), (KILLED, Some(RED)), (PUT_OFF, Some(KILLED)), (LAST, Some(KILLED))];
 
-/// The mark of the worker that is to be killed.
+/// Mark that the worker sets when it can be killed.
 const HALF_WAY: &str = "half-way";
 
-/// What the workers do. `{begun}` acts come in front.
+/// What the workers do. The test inserts acts at `{begun}`.
 const SCRIPT: &str = r##"
 [[act]]
 bead = "demo-1"
@@ -106,14 +105,14 @@ run = ["gt", "done"]
 misbehave = "hang"
 "##;
 
-/// Starts of workers: at which step, in which attempt, as which incarnation.
+/// Query for the starts of workers: step, attempt and incarnation of each.
 const STARTS: [(&str, u32, u32); 3] = [("load-context", 1, 1), ("load-context", 2, 1), ("implement", 1, 2)];
 
 fn begun(bead: &str, attempt: u32, incarnation: u32) -> String {
     format!("begun-{bead}-{attempt}-{incarnation}")
 }
 
-/// The script: each worker waits until its start is recorded, then does what the story says.
+/// Builds the script: each worker waits until its start is recorded, then does what the story says.
 fn script() -> Script {
     let mut text = String::new();
     for (bead, _) in BEADS {
@@ -144,13 +143,13 @@ fn beads_jsonl(now: Timestamp) -> String {
 
 /// A town in either world.
 pub trait Scene {
-    /// The town.
+    /// Returns the town.
     fn town(&self) -> &Town;
-    /// A verb of the overseer's.
+    /// Calls a verb as the overseer.
     fn overseer(&self, args: &[&str]);
     /// Imports beads.
     fn import(&self, jsonl: &str);
-    /// One look of the deacon; whether it did anything.
+    /// Lets the deacon look once. Returns whether it did anything.
     fn look(&self) -> bool;
     /// Lets workers work.
     fn let_work(&self);
@@ -158,16 +157,16 @@ pub trait Scene {
     fn mark(&self, mark: &str);
     /// Whether a mark is set.
     fn is_marked(&self, mark: &str) -> bool;
-    /// `kill -9` of a worker.
+    /// Kills a worker with `kill -9`.
     fn kill(&self, incarnation: &Incarnation);
-    /// What is known beside the ledger, for a story that does not end.
+    /// Returns what is known besides the ledger, for a story that does not end.
     fn last_words(&self) -> String;
 }
 
-/// Looks in which the story must be over.
+/// Number of looks within which the story must end.
 const LIMIT: u32 = 20_000;
 
-/// Plays the story to its end; answers with all events.
+/// Plays the story to its end. Returns all events.
 fn play(scene: &dyn Scene) -> Vec<Event> {
     scene.import(&beads_jsonl(scene.town().world().clock().now()));
     scene.overseer(&["sling", PLAIN, RIG]);
@@ -186,7 +185,7 @@ fn events(town: &Town) -> Vec<Event> {
     town.ledger.read(|view| Ok::<_, Error>(view.events(0, None, u32::MAX)?)).unwrap()
 }
 
-/// Lets workers begin whose start is recorded, and kills the one that is half way.
+/// Lets workers begin whose start is recorded, and kills the worker that is half way.
 fn direct(scene: &dyn Scene) {
     for (attempt, incarnation) in started(scene.town()) {
         scene.mark(&begun(attempt.bead.as_str(), attempt.number, incarnation.number));
@@ -197,7 +196,7 @@ fn direct(scene: &dyn Scene) {
     }
 }
 
-/// Sessions that were started and are not over.
+/// Returns the sessions that were started and have not ended.
 fn started(town: &Town) -> Vec<(Attempt, Incarnation)> {
     let found = town.ledger.read(|view| {
         let live = view.live_incarnations()?.into_iter().filter(|incarnation| incarnation.process.is_some());
@@ -207,7 +206,7 @@ fn started(town: &Town) -> Vec<(Attempt, Incarnation)> {
     found.unwrap().into_iter().filter_map(|(attempt, incarnation)| Some((attempt?, incarnation))).collect()
 }
 
-/// Whether nobody works and nothing is left to be done.
+/// Returns whether no worker works and nothing is left to do.
 fn is_quiet(town: &Town) -> bool {
     let quiet = town.ledger.read(|view| {
         let hooked = view.present_attempts()?.iter().any(Attempt::is_hooked);
@@ -221,13 +220,13 @@ fn refine(town: &Town) -> bool {
     round.expect("nobody else has a round").changed()
 }
 
-/// What happened to each bead, in order: a line for each event.
+/// Returns the events of each bead in order, one line for each.
 type Histories = BTreeMap<String, Vec<String>>;
 
 fn by_bead(events: &[Event]) -> Histories {
     let mut histories: BTreeMap<String, Vec<(Option<Lane>, String)>> =
         BEADS.iter().map(|(id, _)| *id).chain([CONVOY]).map(|id| (id.to_owned(), Vec::new())).collect();
-    // Mails are beads as well, with ids that are made anew.
+    // Mails are beads too, with a new id in each run.
     for event in events {
         if let Some(lines) = event.bead.as_ref().and_then(|bead| histories.get_mut(bead.as_str())) {
             lines.push((Lane::of(&event.verb), line(event)));
@@ -236,7 +235,7 @@ fn by_bead(events: &[Event]) -> Histories {
     histories.into_iter().map(|(bead, lines)| (bead, in_order(lines))).collect()
 }
 
-/// Where an effect is run. Effects of two lanes run side by side, so which of them is over first is chance.
+/// Lane in which an effect runs. Effects of two lanes run side by side, so chance decides which one ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     Session,
@@ -244,7 +243,7 @@ enum Lane {
 }
 
 impl Lane {
-    /// That of an event, by the verb that it names; none where it is no effect's.
+    /// Returns the lane of an event by the verb that it names, or `None` if it belongs to no effect.
     fn of(verb: &str) -> Option<Self> {
         match verb {
             "start-session" | "end-session" => Some(Self::Session),
@@ -254,8 +253,7 @@ impl Lane {
     }
 }
 
-/// The lines, those of effects that follow upon each other lane by lane; within a lane, and before and after other events,
-/// the order stays.
+/// Sorts consecutive events of effects by lane. Within a lane, and relative to other events, the order stays.
 fn in_order(mut lines: Vec<(Option<Lane>, String)>) -> Vec<String> {
     for effects in lines.chunk_by_mut(|(one, _), (other, _)| one.is_some() && other.is_some()) {
         effects.sort_by_key(|(lane, _)| *lane);
@@ -263,7 +261,7 @@ fn in_order(mut lines: Vec<(Option<Lane>, String)>) -> Vec<String> {
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// An event with all that both worlds can agree on: ids that are made anew are left out.
+/// Formats an event with everything on which both worlds can agree. Ids that differ in each run are left out.
 fn line(event: &Event) -> String {
     let says_more = ["step-", "incarnation-", "attempt-"].iter().any(|start| event.event.starts_with(start));
     let subject = if says_more { format!(" {}", event.subject) } else { String::new() };
@@ -278,7 +276,7 @@ fn show(histories: &Histories) -> String {
     text
 }
 
-/// Fails with what differs, bead by bead.
+/// Fails with the differences, bead by bead.
 fn compare(simulated: &Histories, real: &Histories) {
     let beads: Vec<_> = simulated.keys().collect();
     assert_eq!(beads, real.keys().collect::<Vec<_>>(), "the beads of the simulated and of the real town");
@@ -293,7 +291,7 @@ fn compare(simulated: &Histories, real: &Histories) {
     assert!(differences.is_empty(), "the worlds differ\n\n{}", differences.join("\n"));
 }
 
-/// That the story is what it says it is: an empty one would be the same in both worlds too.
+/// Checks that the story happened as intended: an empty story would be the same in both worlds too.
 fn check_story(histories: &Histories) {
     let count = |bead: &str, event: &str| {
         histories[bead].iter().filter(|line| line.split_whitespace().next() == Some(event)).count()
@@ -325,7 +323,7 @@ fn what_happens_to_each_bead_is_the_same_in_both_worlds() {
 }
 
 #[test]
-fn only_the_order_between_lanes_counts_for_nothing() {
+fn only_the_order_between_lanes_is_ignored() {
     fn check(one: &[&str], other: &[&str], same: bool) {
         let told = |verbs: &[&str]| in_order(verbs.iter().map(|verb| (Lane::of(verb), (*verb).to_owned())).collect());
         assert_eq!(told(one) == told(other), same, "{one:?} {other:?}");

@@ -1,8 +1,8 @@
-//! What ended a worker's sessions is told, each time: to people, and to the worker after it.
+//! Each end of a worker's session is reported with its cause: to people, and to the next worker.
 
 use crate::town::{RIG, Town};
 
-/// Kinds of agent that end as their name says; two sessions each are enough.
+/// Kinds of agent that end as their names say. Two sessions of each are enough.
 const KINDS: &str = r#"runtime = "headless"
 max_polecats = 10
 max_incarnations = 2
@@ -38,7 +38,7 @@ exec sleep 600
 command = ["sh", "-c", "gt prime > $GT_SIM_PLAY_DIR/prime; exec sleep 600"]
 "#;
 
-/// What is told of each kind's end.
+/// Words that `gt` must use for the end of each kind.
 const TOLD: &[(&str, &[&str])] = &[
     ("fails", &["exited with code 3", "at step", "I cannot open the door"]),
     ("refused", &["with code 1", "refused to it last:", "commit"]),
@@ -57,7 +57,7 @@ const TOLD: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn a_death_is_told_with_its_cause_to_people_and_to_the_next_attempt() {
+fn people_and_the_next_attempt_are_told_why_a_worker_died() {
     let town = Town::new();
     town.settle(KINDS);
     town.ok(&["up"]);

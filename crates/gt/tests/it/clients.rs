@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::town::{GT, Output, RIG, Town, text, write};
 
-/// The client. `play/manner` says how it behaves: well, as if nobody were logged in, and so on.
+/// The stand-in for the client. `play/manner` says how it behaves: well, as if no user were logged in, and so on.
 const CLIENT: &str = r#"#!/bin/sh
 play=$(dirname "$0")/../play
 : "${GT_SIM_SCRIPT:=$play/../script.toml}" "${GT_SIM_PLAY_DIR:=$play}"
@@ -55,7 +55,7 @@ case $(cat "$play/manner") in
 esac
 "#;
 
-/// A town with the rig [`RIG`] whose workers are that client, behaving well, in this runtime.
+/// Creates a town with the rig [`RIG`] whose workers are the stand-in, behaving well, in the given runtime.
 pub fn town(runtime: &str, more: &str) -> Town {
     let mut town = Town::nowhere();
     let tools = install(&town);
@@ -72,17 +72,17 @@ pub fn town(runtime: &str, more: &str) -> Town {
     town
 }
 
-/// Says how clients that are started from now on behave.
+/// Sets how clients behave that start from now on.
 pub fn manner(town: &Town, word: &str) {
     write(&play(town, "manner"), word);
 }
 
-/// Puts the client into a folder for tools; that folder.
+/// Installs the client in a folder for tools. Returns the folder.
 pub fn install(town: &Town) -> PathBuf {
     install_in(town, "tools")
 }
 
-/// Puts the client into a folder of that name; that folder.
+/// Installs the client in a folder of this name. Returns the folder.
 pub fn install_in(town: &Town, name: &str) -> PathBuf {
     let tools = town.folder().join(name);
     write(&tools.join("claude"), CLIENT);
@@ -99,22 +99,22 @@ pub fn log_in(town: &Town) {
     write(&home.join(".claude.json"), account);
 }
 
-/// A file of what the client was told and has written down.
+/// Returns the path of a file with instructions for the client, or with its notes.
 pub fn play(town: &Town, name: &str) -> PathBuf {
     town.folder().join("play").join(name)
 }
 
-/// What the client has written down.
+/// Returns what the client has written down.
 pub fn noted(town: &Town, name: &str) -> String {
     std::fs::read_to_string(play(town, name)).unwrap_or_default()
 }
 
-/// How often a client was started.
+/// Returns how often a client was started.
 pub fn starts(town: &Town) -> usize {
     noted(town, "starts").lines().count()
 }
 
-/// A bead in the hands of a client.
+/// Creates a bead, slings it, and returns its id.
 pub fn slung(town: &Town, title: &str) -> String {
     let bead = town.bead(title);
     town.ok(&["up"]);
@@ -129,7 +129,7 @@ pub fn type_in(town: &Town, bead: &str, line: &str) {
 }
 
 #[test]
-fn a_client_gets_its_settings_its_prompt_and_a_session_of_its_own() {
+fn a_client_gets_settings_a_prompt_and_its_own_session() {
     let town = town("headless", "");
     let home = town.folder().join("home");
     write(&home.join(".claude.json"), "{\"mine\":1}");
@@ -162,7 +162,7 @@ fn a_client_gets_its_settings_its_prompt_and_a_session_of_its_own() {
 }
 
 #[test]
-fn what_a_client_streams_is_read_as_what_it_does() {
+fn peek_shows_what_a_client_does_from_its_stream() {
     let town = town("headless", "");
     let lines = r#"{"type":"system","subtype":"init","session_id":"u","model":"m","permissionMode":"acceptEdits"}
 {"type":"assistant","session_id":"u","message":{"content":[{"type":"tool_use","name":"Bash","input":{"command":"gt prime"}}]}}"#;
@@ -183,7 +183,7 @@ fn what_a_client_streams_is_read_as_what_it_does() {
 }
 
 #[test]
-fn starts_are_staggered_until_the_one_before_has_begun() {
+fn a_start_waits_until_the_previous_client_has_begun() {
     let town = town("headless", "[agents.claude]\nstagger_seconds = 600\n");
     manner(&town, "slow");
     let first = slung(&town, "First");
@@ -200,7 +200,7 @@ fn starts_are_staggered_until_the_one_before_has_begun() {
 }
 
 #[test]
-fn a_town_that_drains_does_not_wait_for_one_that_never_began() {
+fn gt_down_does_not_wait_for_a_client_that_never_began() {
     let town = town("headless", "[agents.claude]\nready_seconds = 600\n");
     manner(&town, "silent");
     slung(&town, "Work");
@@ -254,7 +254,7 @@ fn a_check_says_what_is_missing_and_never_a_secret() {
     let setting = format!("managed_settings = [\"{0}/all.json\", \"{0}/all.d\"]\n", managed.display());
     town.edit(&town.root().join("town.toml"), |text| text + &setting);
     assert_eq!(level(&check(&town, &["claude"], 0).1, "hooks"), "ok");
-    // An administrator's own link is followed; what is no file is never waited for.
+    // `gt` follows an administrator's own link, and never waits for something that is not a file.
     write(&managed.join("kept/off"), "{\"disableAllHooks\": true}");
     std::os::unix::fs::symlink(managed.join("kept/off"), managed.join("all.json")).unwrap();
     let (said, findings) = check(&town, &["claude"], 5);

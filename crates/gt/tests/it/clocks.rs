@@ -1,4 +1,4 @@
-//! Laptops sleep and clocks jump: nobody is restarted for it.
+//! Machines sleep and clocks jump: the town restarts no agent because of it.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ append = { "README.md" = "\nThought about.\n" }
 commit = "Think"
 "#;
 
-/// Rounds in which a bead lands.
+/// Number of rounds within which a bead lands.
 const LIMIT: u32 = 500;
 
 fn thinking() -> SimTown {
@@ -49,7 +49,7 @@ fn count(town: &SimTown, event: &str) -> usize {
     town.events().iter().filter(|e| e.event == event).count()
 }
 
-/// It lands, and was never restarted.
+/// Checks that the bead lands and its worker was never restarted.
 fn check_undisturbed(town: &SimTown) {
     town.mark("enough");
     until(town, |town| {
@@ -64,7 +64,7 @@ fn check_undisturbed(town: &SimTown) {
 }
 
 #[test]
-fn f01_a_machine_that_slept_restarts_nobody() {
+fn f01_no_agent_is_restarted_after_the_machine_slept() {
     let town = thinking();
     for hours in [1, 8, 72] {
         town.world.advance(Duration::from_hours(hours));
@@ -74,7 +74,7 @@ fn f01_a_machine_that_slept_restarts_nobody() {
 }
 
 #[test]
-fn f01_a_wall_clock_that_jumps_restarts_nobody() {
+fn f01_no_agent_is_restarted_when_the_wall_clock_jumps() {
     let town = thinking();
     for hours in [-1, 24, -48, 24 * 365, -24 * 400] {
         town.world.turn_wall_clock(SignedDuration::from_hours(hours));
@@ -84,9 +84,9 @@ fn f01_a_wall_clock_that_jumps_restarts_nobody() {
 }
 
 #[test]
-fn f01_a_worker_that_is_silent_while_it_is_watched_is_ended() {
+fn f01_a_worker_that_stays_silent_while_the_clock_runs_is_ended() {
     let town = thinking();
-    // Beside the two above: this is what they would look like if those gaps counted.
+    // Contrast to the two tests above: the same silence, without a gap in the clock, counts.
     until(&town, |town| {
         town.world.advance(Duration::from_secs(10));
         count(town, "worker-silent") == 1

@@ -1,14 +1,14 @@
-//! First contact with real projects: their tools, their remotes, a person's own settings of git.
+//! First contact with real projects: their tools, their remotes, and a person's own git settings.
 
 use std::path::{Path, PathBuf};
 
 use crate::town::{Output, RIG, Town, WORK, write};
 
-/// What a test in a hook does that makes a repository, in a worktree where git exports GIT_DIR.
+/// A hook of the project whose test creates a repository, in a worktree for which git exports GIT_DIR.
 const HOOK: &str = "#!/bin/sh -e\nd=$(mktemp -d) && cd \"$d\" && git init -q && echo x > x && git add -A\n";
 
 #[test]
-fn a_hook_that_makes_a_repository_harms_no_worktree() {
+fn a_hook_that_creates_a_repository_damages_no_worktree() {
     let town = Town::new();
     town.edit(&town.rig().join("rig.toml"), |text| {
         format!("{text}\n[worktree]\nsetup = \"git config core.hooksPath .husky\"\n")
@@ -22,7 +22,7 @@ fn a_hook_that_makes_a_repository_harms_no_worktree() {
     town.ok(&["sling", &bead, RIG]);
     town.wait_closed(&bead);
     assert!(town.ok(&["doctor"]).contains("core.hookspath=.husky"), "what tools add is shown");
-    // What hooks can't be kept from by us: a tool writes there by itself.
+    // Our environment can't prevent all damage by hooks: this tool writes the shared settings itself.
     town.git(&town.repo(), &["config", "--file", "config", "core.bare", "true"]);
     town.git(&town.repo(), &["config", "--file", "config", "extensions.unknown", "x"]);
     let mended = "SELECT count(*) FROM events WHERE event = 'repository-mended'";
@@ -34,7 +34,7 @@ fn a_hook_that_makes_a_repository_harms_no_worktree() {
 }
 
 #[test]
-fn the_doctor_names_what_is_damaged_and_mends_it_on_request() {
+fn the_doctor_names_damage_and_repairs_it_on_request() {
     let town = Town::new();
     town.script(WORK);
     town.git(&town.repo(), &["config", "--file", "config", "core.bare", "true"]);
@@ -48,7 +48,7 @@ fn the_doctor_names_what_is_damaged_and_mends_it_on_request() {
     assert!(said.contains("app: mended core.bare") && said.contains("app: repository: sound"), "{said}");
 }
 
-/// Exit code of what the state of things forbids.
+/// Exit code if the current state forbids the request.
 const REFUSED: i32 = 4;
 
 /// A town without rigs, and repositories around it.
@@ -128,12 +128,12 @@ fn a_remote_that_would_refuse_the_first_landing_is_refused_as_a_rig() {
         &["one-real.git", "remote set-url origin"],
     );
     assert!(place.git(&real, &["config", "remote.origin.url"]).ends_with("one-real.git"));
-    // Now it has a remote of its own, which is meant.
+    // Now it has its own remote, and that is where work should land.
     let own = format!("gt rig add c {}", place.at(&real).display());
     place.git(&real, &["switch", "--quiet", "main"]);
     place.is_refused("c", &place.at(&clone), &[], &["has a remote of its own", &own]);
     place.is_added("c", &place.at(&real), &["--prefix", "c"], &["one-real.git"]);
-    // A repository that is bare, and has the trunk checked out beside it.
+    // A bare repository whose trunk is checked out in a worktree beside it.
     place.git("one-real.git", &["worktree", "add", "--quiet", "../beside", "main"]);
     place.is_refused("d", &place.at("one-real.git"), &["--branch", "main"], &["checked out in", "beside"]);
     let (real, clone) = place.clone_of_checkout("two");
@@ -145,7 +145,7 @@ fn a_remote_that_would_refuse_the_first_landing_is_refused_as_a_rig() {
 }
 
 #[test]
-fn the_remote_is_found_whatever_it_is_called() {
+fn rig_add_finds_the_remote_under_any_name() {
     let place = Place::new();
     let (_, clone) = place.clone_of_checkout("app");
     place.git("", &["clone", "--quiet", "--bare", "app-real", "app.git"]);
@@ -165,13 +165,13 @@ fn the_remote_is_found_whatever_it_is_called() {
     place.is_refused("c", &place.at(&clone), &[], &["pushes to its remote upstream at `no_push`", "gt rig add c"]);
     place.git(&clone, &["remote", "set-url", "--push", "upstream", &fork]);
     place.is_added("c", &place.at(&clone), &["--prefix", "c"], &["work lands on main of", "fork.git"]);
-    // A name of the user's own for a host is an address, unless a folder is called so.
+    // A host alias of the user's ssh is an address, unless a folder has that name.
     let said = place.town.gt(&["rig", "add", "d", "nohost.invalid:app.git"]);
     assert!(said.err.contains("the remote nohost.invalid:app.git can't be reached"), "{said:#?}");
 }
 
 #[test]
-fn a_project_of_large_files_wants_git_lfs_before_anything_is_made() {
+fn rig_add_requires_git_lfs_for_large_files_before_it_creates_anything() {
     let place = Place::new();
     let (real, _) = place.clone_of_checkout("app");
     write(&place.at(&real).join("assets/.gitattributes"), "*.bin filter=lfs diff=lfs merge=lfs -text\n");
@@ -187,7 +187,7 @@ fn a_project_of_large_files_wants_git_lfs_before_anything_is_made() {
             }
         }
     }
-    // Git itself looks for its programs in a folder of its own first.
+    // Git searches its own folder for programs first.
     if place.town.program("git", &place.at("")).args(["--exec-path"]).output().is_ok_and(|out| {
         let folder = String::from_utf8_lossy(&out.stdout).trim().to_owned();
         Path::new(&folder).join("git-lfs").exists()

@@ -1,10 +1,11 @@
-//! Whatever is killed, and wherever: `gt up` goes on, and everything happens once.
+//! Kills any process at any point: `gt up` continues, and everything happens once.
 
 use gt::demo::run::kill_hard;
 
 use crate::town::{Output, RIG, Town, WORK, finish, identity_of};
 
-/// Plays without a deacon: nobody would fetch for it.
+/// Acts of a worker without a deacon. They skip the default of `prepare-for-review`, because no process fetches for the
+/// worker.
 const ALONE: &str = r#"
 [[act]]
 step = "load-context"
@@ -15,7 +16,7 @@ step = "prepare-for-review"
 skip_default = true
 "#;
 
-/// Exit code of what a signal ended.
+/// Exit code of a process that a signal ended.
 const KILLED: i32 = -1;
 
 struct Stage {
@@ -35,7 +36,7 @@ impl Stage {
         self.town.gt_with(&self.town.root(), env, &["sling", &self.bead, RIG])
     }
 
-    /// Runs the patrols by hand, armed, until one of them has died of it.
+    /// Runs the patrols by hand, with a fault point set, until one of them dies.
     fn patrol_until_death(&self, point: &str) {
         let verbs = [&["refinery", "run", "--once"], &["witness", "run", "--once"]];
         self.town.wait_until(&format!("{point} to be reached"), || {
@@ -43,7 +44,7 @@ impl Stage {
         });
     }
 
-    /// The deacon finishes everything, and everything happened once.
+    /// Lets the deacon finish everything, and checks that everything happened once.
     fn finish(&self, point: &str) {
         let town = &self.town;
         town.ok(&["up"]);
@@ -59,7 +60,7 @@ impl Stage {
         for event in ["bead-hooked", "bead-landed", "worktree-archived"] {
             assert_eq!(times(event), 1, "{point}: {event} in {events:?}");
         }
-        // A worker whose start could not be recorded may have submitted by the time that it is.
+        // A worker whose start could not be recorded may have submitted before the start is recorded.
         assert!(times("bead-begun") <= 1, "{point}: {events:?}");
         let begun = std::fs::read_to_string(town.folder().join("play/begun")).unwrap();
         assert_eq!(begun, "begun\n", "{point}: one worker began, once");
@@ -84,7 +85,7 @@ fn check_sling(point: &str, committed: bool) {
     stage.finish(point);
 }
 
-/// One test a fault point.
+/// Defines one test for each fault point.
 macro_rules! crash_points {
     ($($name:ident: $check:ident($($argument:expr),*);)*) => {
         $(#[test] fn $name() { $check($($argument),*); })*
@@ -111,7 +112,7 @@ crash_points! {
 }
 
 #[test]
-fn a_deacon_that_is_killed_in_mid_flow_costs_nothing() {
+fn a_deacon_killed_at_work_loses_nothing() {
     let town = Town::new();
     town.settle("max_polecats = 2\n");
     town.script(&format!("{WORK}[[act]]\nstep = \"implement\"\nsignal = \"working\"\n"));
@@ -138,7 +139,7 @@ fn a_deacon_that_is_killed_in_mid_flow_costs_nothing() {
 }
 
 #[test]
-fn of_deacons_that_are_started_at_once_one_stays() {
+fn only_one_of_several_started_deacons_stays() {
     let town = Town::new();
     let ups: Vec<_> = (0..4).map(|_| town.start(&[], &["up"])).collect();
     for output in ups.into_iter().map(finish) {
@@ -158,7 +159,7 @@ fn of_deacons_that_are_started_at_once_one_stays() {
 }
 
 #[test]
-fn what_goes_down_in_mid_flow_goes_on_when_it_is_up_again() {
+fn work_continues_after_gt_down_and_gt_up() {
     let town = Town::new();
     town.script(&format!(
         "{WORK}[[act]]\nstep = \"implement\"\nincarnation = 1\nsignal = \"working\"\nawait = \"x\"\n"

@@ -1,4 +1,4 @@
-//! What the deacon and verbs log: one JSON document a line, with the spans around it; and that an idle town logs nothing.
+//! Logs of the deacon and of verbs: one JSON document a line, with its spans. An idle town logs nothing.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it plants files by itself")]
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::town::{RIG, Town, text};
 
-/// The deacon's log, line by line.
+/// Returns the deacon's log, line by line.
 fn deacons_lines(town: &Town) -> Vec<Value> {
     let lines = town.ok(&["log", "--deacon", "-n", "100000", "--json"]);
     lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-/// All logs of the town, with their sizes and times.
+/// Returns all logs of the town, with their sizes and times.
 fn logs(town: &Town) -> Vec<String> {
     town.listing(&town.root().join("logs"))
 }
@@ -67,7 +67,7 @@ fn a_failing_effect_is_an_error_line_at_every_level() {
 }
 
 #[test]
-fn a_verb_logs_where_that_is_wanted_and_nothing_of_its_arguments() {
+fn a_verb_logs_at_the_chosen_level_and_never_its_arguments() {
     let town = Town::new();
     let root = town.root();
     town.ok(&["mail", "send", "mayor/", "-s", "One", "-m", "body"]);
@@ -90,7 +90,7 @@ fn a_verb_logs_where_that_is_wanted_and_nothing_of_its_arguments() {
 }
 
 #[test]
-fn logs_of_an_older_gt_are_a_persons_to_delete() {
+fn the_doctor_names_logs_of_an_older_gt_and_deletes_none() {
     let town = Town::empty();
     let said = |town: &Town| town.gt(&["doctor"]).out.contains("older logs");
     assert!(!said(&town));

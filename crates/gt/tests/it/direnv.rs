@@ -1,11 +1,11 @@
-//! A project's `.envrc`: nothing loads it until a person allows its very bytes, and nothing loads other ones then.
+//! A project's `.envrc`: `gt` loads it only after a person allowed its exact bytes, and never a changed one.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::setup::town_with;
 use crate::town::{RIG, Town, write};
 
-/// Stands for direnv: it exports what `.envrc` and `.env` export, and watches both.
+/// A stand-in for direnv: it exports what `.envrc` and `.env` export, and watches both.
 const STAND_IN: &str = "#!/bin/sh
 case $1 in
 export) grep '^export ' .envrc; [ ! -e .env ] || sed 's/^/export /' .env; echo \"export DIRENV_WATCHES='$PWD'\" ;;
@@ -13,7 +13,7 @@ show_dump) printf '[{\"Path\":\"%s/.envrc\"},{\"Path\":\"%s/.env\"}]' \"$2\" \"$
 esac
 ";
 
-/// A town whose project's tests need what its `.envrc` sets.
+/// Sets up a town whose project's tests need variables of its `.envrc`.
 fn settle(town: &Town) {
     assert_eq!(town.gt_with(town.folder(), &[], &["install", "town"]).code, 0);
     town.settle("");
@@ -30,7 +30,7 @@ fn settle(town: &Town) {
     town.ok(&["rig", "set", RIG, "landing=auto"]);
 }
 
-/// Where direnv's own copy of a consent would be kept.
+/// Returns whether direnv's own folder for consents does not exist.
 fn is_unchanged(town: &Town) -> bool {
     !town.folder().join("home/.local/share/direnv").exists()
 }
@@ -66,7 +66,7 @@ fn check(town: &Town) {
     assert!(town.ok(&["doctor"]).contains("ok    app: direnv: the trunk's .envrc is the one that you allowed"));
     town.ok(&["down"]);
 
-    // A file that direnv would load, and that was not there: whoever adds it does not add variables.
+    // Adding a missing file that direnv would load does not add variables.
     town.push_a_commit(".env", "GREETING=planted\n");
     town.ok(&["rig", "fetch", RIG]);
     let red = town.gt(&["rig", "prove", RIG]);
@@ -93,7 +93,7 @@ fn check(town: &Town) {
 }
 
 #[test]
-fn an_envrc_is_loaded_as_a_person_allowed_it_and_not_otherwise() {
+fn an_envrc_is_loaded_only_exactly_as_a_person_allowed_it() {
     let mut town = Town::nowhere();
     let program = town.folder().join("tools/direnv");
     write(&program, STAND_IN);
@@ -104,13 +104,13 @@ fn an_envrc_is_loaded_as_a_person_allowed_it_and_not_otherwise() {
 }
 
 #[test]
-fn the_real_direnv_loads_it_likewise() {
+fn the_real_direnv_loads_an_allowed_envrc() {
     let Some(_) = town_with("direnv") else { return };
     check(&Town::nowhere());
 }
 
 #[test]
-fn a_missing_direnv_is_told() {
+fn a_missing_direnv_is_reported() {
     let mut town = Town::nowhere();
     let tools = town.folder().join("tools");
     std::fs::create_dir(&tools).unwrap();

@@ -1,4 +1,4 @@
-//! How systems of this kind fail their users, by number, and that this one does not.
+//! Known failure modes of such systems, by number, and tests that this system does not have them.
 
 mod f01;
 mod f02;

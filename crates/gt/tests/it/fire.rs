@@ -1,5 +1,5 @@
-//! Effects under fire: killed amid a git command, several runners at once, people beside the deacon, agents' calls
-//! killed at any instant. None doubles, none is lost.
+//! Effects under load: killed within a git command, run by several runners at once, with people working beside the
+//! deacon and agents' calls killed at any moment. No effect is done twice, and none is lost.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -7,7 +7,7 @@ use gt::demo::run::kill_hard;
 
 use crate::town::{RIG, Town, WORK, finish, identity_of, write};
 
-/// All landed once, by as many workers as beads.
+/// Checks that every bead landed once, by as many workers as there are beads.
 fn check_once(town: &Town, beads: &[String]) {
     for bead in beads {
         town.wait_closed(bead);
@@ -31,7 +31,7 @@ fn check_once(town: &Town, beads: &[String]) {
     assert_eq!(town.gt(&["doctor"]).code, 0);
 }
 
-/// Makes each push to the remote take its time, and tell that it has begun.
+/// Makes each push to the remote slow, and reports when it has begun.
 fn slow_down_pushes(town: &Town) {
     let hook = town.remote().join("hooks/pre-receive");
     let mark = town.folder().join("play/pushing");
@@ -40,7 +40,7 @@ fn slow_down_pushes(town: &Town) {
 }
 
 #[test]
-fn a_runner_killed_while_its_git_still_pushes_lands_once() {
+fn a_landing_happens_once_if_its_runner_dies_while_git_pushes() {
     let town = Town::new();
     slow_down_pushes(&town);
     let bead = town.bead("Slow");
@@ -48,7 +48,7 @@ fn a_runner_killed_while_its_git_still_pushes_lands_once() {
     town.ok(&["sling", &bead, RIG]);
     town.wait_for_mark("pushing");
     kill_hard(&identity_of(town.deacon().unwrap()).unwrap());
-    // The push goes on without its runner. Two more want to land, and boot starts another deacon.
+    // The push continues without its runner. Two other processes want to land, and boot starts another deacon.
     let rounds = [(); 2].map(|()| town.start(&[], &["refinery", "run", "--once"]));
     for round in rounds.map(finish) {
         assert!(matches!(round.code, 0 | 4), "at work, or refused since another one is: {round:?}");
@@ -58,7 +58,7 @@ fn a_runner_killed_while_its_git_still_pushes_lands_once() {
 }
 
 #[test]
-fn runners_beside_the_deacon_double_nothing() {
+fn several_runners_do_no_effect_twice() {
     let town = Town::new();
     let beads: Vec<String> = (0..3).map(|n| town.bead(&format!("Bead {n}"))).collect();
     town.ok(&["up"]);
@@ -75,7 +75,7 @@ fn runners_beside_the_deacon_double_nothing() {
 }
 
 #[test]
-fn of_people_who_sling_a_bead_at_once_one_does() {
+fn one_of_several_people_who_sling_a_bead_at_once_succeeds() {
     let town = Town::new();
     let bead = town.bead("Wanted");
     town.ok(&["up"]);
@@ -86,7 +86,7 @@ fn of_people_who_sling_a_bead_at_once_one_does() {
     check_once(&town, &[bead]);
 }
 
-/// Calls `$1…` again and again, and kills each call a bit later than the one before.
+/// Calls `$1…` repeatedly, and kills each call a bit later than the one before.
 const KILL_IN_MID_CALL: &str = r#"
 for ms in 000 002 004 006 008 010 013 016 020 025 030 040 060; do
     "$@" >/dev/null 2>&1 &
@@ -99,7 +99,7 @@ exit 0
 "#;
 
 #[test]
-fn an_agents_calls_killed_in_the_middle_neither_double_nor_lose() {
+fn an_agents_killed_calls_do_nothing_twice_and_lose_nothing() {
     let town = Town::new();
     let kill = format!("run = [\"sh\", \"-c\", '''{KILL_IN_MID_CALL}''', \"sh\", \"gt\"");
     town.script(&format!(

@@ -3,7 +3,7 @@
 use crate::town::{RIG, Town, finish};
 
 #[test]
-fn a_bead_goes_to_its_own_rig_and_status_says_what_there_is() {
+fn a_bead_goes_to_its_own_rig_and_status_shows_it() {
     let town = Town::asking();
     let remote = town.remote().display().to_string();
     town.ok(&["rig", "add", "other", &remote, "--prefix", "ot", "--skip-proof"]);
@@ -18,7 +18,7 @@ fn a_bead_goes_to_its_own_rig_and_status_says_what_there_is() {
     assert!(unknown.code == 3 && unknown.err.contains("no rig is called `nowhere`"), "{unknown:?}");
     assert!(town.ok(&["sling", &own, RIG]).contains("-> app/polecats/amber"));
 
-    // Short by itself, and whole where that is asked for.
+    // `gt status` is short by default, and complete with --long.
     let (short, long) = (town.ok(&["status"]), town.ok(&["status", "--long"]));
     assert!(short.contains("2 workers; 0 beads ready") && !short.contains("lands on"), "{short}");
     assert!(long.contains("rig other: lands on main") && long.contains("not synced to a remote"), "{long}");
@@ -29,7 +29,7 @@ fn a_bead_goes_to_its_own_rig_and_status_says_what_there_is() {
     let watched = finish(watch).out;
     assert!(watched.contains("2 workers; 0 beads ready") || watched.contains("1 bead ready"), "{watched}");
 
-    // Which build it is can be told, and that the daemon is of another one.
+    // `gt` tells its build, and whether the daemon is of another build.
     let version = town.ok(&["--version"]);
     let build = version.split_once("(build ").unwrap().1.trim_end().trim_end_matches(')').to_owned();
     town.ok(&["up"]);
@@ -48,7 +48,7 @@ fn a_bead_goes_to_its_own_rig_and_status_says_what_there_is() {
 }
 
 #[test]
-fn what_lands_is_committed_as_the_settings_say() {
+fn landed_commits_follow_the_settings() {
     let town = Town::new();
     let nobody = town.gt(&["rig", "set", RIG, "commits.author=overseer"]);
     assert!(nobody.code == 5 && nobody.err.contains("gt does not know it"), "{nobody:?}");

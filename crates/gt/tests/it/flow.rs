@@ -1,10 +1,10 @@
-//! The whole way of a bead, by hand: every verb that a person types, on an own repository.
+//! The whole way of a bead by hand, with every verb that a person types, in a repository of their own.
 
 use serde_json::Value;
 
 use crate::town::{RIG, Town, WORK, list, text, write};
 
-/// The shape of a JSON document: schemas and keys as they are, everything else by its kind.
+/// Returns the shape of a JSON document: schemas and keys as they are, everything else by its kind.
 fn shape(value: &Value) -> String {
     render(value, 0)
 }
@@ -283,7 +283,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     }
     ");
     insta::assert_snapshot!(shape(&approved), @"{schema: gt.approved/1, approved: [text]}");
-    // The second is slung by the deacon, once the first has landed.
+    // The deacon slings the second bead when the first has landed.
     approve_when_asked(&town, &second);
     insta::assert_snapshot!(shape(&town.json(&["mol", "status", &first])), @r"
     {
@@ -346,7 +346,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     assert_eq!(checkout, "## main...origin/main", "the person's own checkout was not touched");
 }
 
-/// Making, changing and closing beads.
+/// Creates, changes and closes beads.
 fn beads_by_hand(town: &Town) {
     let made = town.json(&["bead", "create", "Odd job", "-p", "1", "-t", "bug", "-l", "small", "-d", "Do it."]);
     insta::assert_snapshot!(shape(&made), @r"
@@ -372,7 +372,7 @@ fn beads_by_hand(town: &Town) {
         ("Odder job".into(), "[\"small\",\"big\"]".into())
     );
     assert_eq!(town.json(&["bead", "list", "--label", "big"]).as_array().unwrap().len(), 1);
-    // Called as bd, the same.
+    // The same verb, called as `bd`.
     let bd = town.root().join("bin/bd");
     let by_bd =
         crate::town::output(town.program(&bd.display().to_string(), &town.root()).args(["show", &id, "--json"]));
@@ -387,7 +387,8 @@ fn beads_by_hand(town: &Town) {
     assert_eq!(town.json(&["bead", "list", "--all"]).as_array().unwrap().len(), 2);
 }
 
-/// Waits until a bead's work is green, approves it, waits until it has landed. What `mq list` and `mq approve` said.
+/// Waits until a bead's work is green, approves it, and waits until it has landed. Returns the outputs of `mq list` and
+/// `mq approve`.
 fn approve_when_asked(town: &Town, bead: &str) -> (Value, Value) {
     let waits = format!("SELECT count(*) FROM merge_requests WHERE bead = '{bead}' AND ended_at IS NULL");
     town.wait_until("a person to be asked", || town.conditions() == ["approval"] && town.ask(&waits) == ["1"]);
@@ -399,7 +400,7 @@ fn approve_when_asked(town: &Town, bead: &str) -> (Value, Value) {
     (queue, approved)
 }
 
-/// Who hears what: the batches, the mayor; the convoy, the overseer, once.
+/// Checks who gets mail: the mayor about batches; the overseer about the convoy, once.
 fn mail_tells(town: &Town, convoy: &str) {
     let subjects = |of: &str| {
         let inbox = town.json(&["mail", "inbox", "--of", of]);
@@ -407,7 +408,7 @@ fn mail_tells(town: &Town, convoy: &str) {
     };
     let mayor = subjects("mayor/");
     assert!(mayor.iter().filter(|subject| subject.starts_with("SWARM_COMPLETE")).count() >= 2, "{mayor:?}");
-    // What is listed can be read; another's stays unread.
+    // A listed mail can be read; another agent's mail stays unread.
     for mail in town.json(&["mail", "inbox", "--of", "mayor/"])["mail"].as_array().unwrap() {
         let (id, was_read) = (text(&mail["id"]), &mail["delivery"]["read_at"]);
         let own = town.gt(&["mail", "read", &id]);
@@ -418,7 +419,7 @@ fn mail_tells(town: &Town, convoy: &str) {
     let (news, all) = (town.ok(&["log", "-n", "1000"]), town.ok(&["log", "-n", "1000", "--all"]));
     assert!(news.contains("  landed  ") && !news.contains("  effect-"), "{news}");
     assert!(all.contains("  effect-") && all.lines().count() > news.lines().count(), "{all}");
-    // Roles that are code put their mail away once it is handled: it is still a bead.
+    // Roles that are code archive their mail when they have handled it; it is still a bead.
     let started = town.ask("SELECT title FROM beads WHERE issue_type = 'message' AND title LIKE 'SWARM_START%'");
     assert!(started.len() >= 2, "{started:?}");
     let landed = format!("Convoy landed: Both ({convoy})");
@@ -449,9 +450,9 @@ fn mail_tells(town: &Town, convoy: &str) {
 }
 
 #[test]
-fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
+fn patrols_called_by_hand_land_work_without_a_deacon() {
     let town = Town::asking();
-    // It is at work until it was looked at.
+    // The worker counts as working until a patrol has looked at it.
     let wait = "[[act]]\nstep = \"implement\"\nsignal = \"busy\"\nawait = \"go\"\n";
     town.script(&format!("{wait}[[act]]\nstep = \"prepare-for-review\"\nskip_default = true\n{WORK}"));
     let done = town.ok(&["do", "Just do it"]);
@@ -511,7 +512,7 @@ fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
 }
 
 #[test]
-fn a_tenth_step_in_a_rigs_own_formula_is_done() {
+fn a_rigs_own_formula_can_add_a_step() {
     let town = Town::new();
     let built_in = include_str!("../../../gt-town/formulas/mol-polecat-work.toml");
     let tenth = "[[steps]]\nid = \"write-changelog\"\ntitle = \"Say what changed\"\nneeds = [\"self-review\"]\n\
@@ -543,7 +544,7 @@ fn a_tenth_step_in_a_rigs_own_formula_is_done() {
 }
 
 #[test]
-fn a_deleted_convoy_takes_no_more_beads() {
+fn a_deleted_convoy_accepts_no_more_beads() {
     let town = Town::new();
     let [first, second] = ["First", "Second"].map(|title| town.bead(title));
     let convoy = town.json(&["convoy", "create", "Both", &first, &second]);

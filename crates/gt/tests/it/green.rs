@@ -1,8 +1,10 @@
-//! Green means: this tree, alone. What earlier runs left, what gates change, and objects that lie make nothing green.
+//! Green means that exactly this tree passed, alone. Leftovers of earlier runs, changes by gates and damaged objects
+//! make nothing green.
 
 use crate::town::{RIG, Town, text};
 
-/// A town whose project has these files, `run-tests` the gate among them, and whose rig lands what is green; `more` is at the top of its settings.
+/// Creates a town whose project has these files (`run-tests` is the gate) and whose rig lands green work without
+/// approval. `more` comes first in its settings.
 fn town(files: &[(&str, &str)], more: &str) -> Town {
     let town = Town::empty();
     let gate = files.iter().find(|(name, _)| *name == "run-tests").map(|(_, text)| format!("{AT_THE_GATE}{text}"));
@@ -17,17 +19,17 @@ fn town(files: &[(&str, &str)], more: &str) -> Town {
     town
 }
 
-/// The beginning of a gate that is always green in a worker's own worktree, where workers run gates too.
+/// The start of a gate that is always green in a worker's own worktree, because workers run gates too.
 const AT_THE_GATE: &str = "case $PWD in */gate) ;; *) exit 0;; esac\n";
 
-/// An act of the worker of one bead.
+/// An act of one bead's worker.
 fn act(bead: &str, command: &str) -> String {
     format!(
         "[[act]]\nbead = \"{bead}\"\nstep = \"implement\"\nrun = [\"sh\", \"-c\", {command:?}]\ncommit = \"Work\"\n"
     )
 }
 
-/// Slings beads, each with a command that its worker runs, one after the other.
+/// Slings beads one after the other. Each worker runs the given command.
 fn land(town: &Town, commands: &[&str]) -> Vec<String> {
     let beads: Vec<String> = commands.iter().map(|command| town.bead(command)).collect();
     let acts: Vec<String> = beads.iter().zip(commands).map(|(bead, command)| act(bead, command)).collect();
@@ -48,7 +50,7 @@ fn gates_run(town: &Town) -> (bool, String) {
 }
 
 #[test]
-fn nothing_is_there_that_an_earlier_run_left() {
+fn a_gate_sees_no_files_of_an_earlier_run() {
     let gate = "set -e
 for left in build out.log new nested kept/deep pipe empty excluded; do
   test ! -e $left || { echo \"$left was left\"; exit 1; }
@@ -73,7 +75,7 @@ chmod -R a-w build/closed
 }
 
 #[test]
-fn a_tree_that_only_an_old_build_makes_green_does_not_land() {
+fn work_that_only_an_old_build_makes_green_does_not_land() {
     let gate = "mkdir -p build\n[ ! -e gen.sh ] || sh gen.sh > build/out\ngrep -q result build/out\n";
     let town = town(&[("run-tests", gate), ("gen.sh", "echo result\n"), (".gitignore", "build/\n")], "");
     town.ok(&["up"]);
@@ -86,14 +88,14 @@ fn a_tree_that_only_an_old_build_makes_green_does_not_land() {
 }
 
 #[test]
-fn a_gate_that_changes_tracked_files_is_red_for_it() {
+fn a_gate_that_changes_tracked_files_is_red() {
     let files = [("f", "bad\n"), ("d/g", "1\n"), ("run", "#!/bin/sh\n"), ("other", "1\n"), (".gitignore", "*.o\n")];
     let town = town(&files, "");
     let changed = "gate `check` changed tracked files: ";
     let cases = [
         ("true", None),
         ("touch f; mkdir -p build; echo 1 > build/x; echo 1 > x.o", None),
-        // A formatter that was meant to check makes green what it mends.
+        // A formatter that should only check would turn its own repair green.
         ("sed -i s/bad/good/ f; grep -q good f", Some("f")),
         ("echo 2 > d/g; rm f", Some("d/g, f")),
         ("echo 2 > f; git add f; git commit -qm mine", Some("f")),
@@ -114,13 +116,13 @@ fn a_gate_that_changes_tracked_files_is_red_for_it() {
         let expected = expected.map_or(String::new(), |files| format!("{changed}{files}"));
         assert_eq!((green, failure), (expected.is_empty(), expected), "{command}");
     }
-    // A gate that fails besides says both, and the next run is not concerned.
+    // A gate that also fails reports both, and the next run starts clean.
     let both = "\n[[gate]]\nname = \"check\"\nrun = \"echo 2 > f; echo what is wrong; exit 3\"\n";
     town.edit(&town.rig().join("rig.toml"), |text| text.split("\n[[gate]]").next().unwrap().to_owned() + both);
     let (green, failure) = gates_run(&town);
     assert!(!green && failure.contains("exit code 3") && failure.contains("what is wrong"), "{failure}");
     assert!(failure.ends_with(&format!("{changed}f")), "{failure}");
-    // So does a set-up.
+    // A set-up that changes tracked files is red too.
     let gates = "\n[[gate]]\nname = \"check\"\nrun = \"true\"\n[worktree]\nsetup = \"echo 2 > f\"\n";
     town.edit(&town.rig().join("rig.toml"), |text| text.split("\n[[gate]]").next().unwrap().to_owned() + gates);
     assert_eq!(gates_run(&town), (false, "the set-up changed tracked files: f".to_owned()));
@@ -128,9 +130,9 @@ fn a_gate_that_changes_tracked_files_is_red_for_it() {
 }
 
 #[test]
-fn an_object_that_lies_lands_nothing() {
+fn a_damaged_git_object_lands_nothing() {
     let town = town(&[("run-tests", "grep -q green code\n"), ("code", "green\n"), ("red", "red\n")], "");
-    // What git reads for the new file is another file's content: the gate would be green.
+    // The object that git reads for the new file has another file's content: the gate would be green.
     let lie = "cp red code && git add code && \
         repo=$(git rev-parse --git-common-dir)/objects && red=$(git rev-parse :code) && \
         green=$(git rev-parse HEAD:code) && \
@@ -146,7 +148,7 @@ fn an_object_that_lies_lands_nothing() {
     assert!(told.contains("its tree is") && told.contains("what git checks out is the tree"), "{told}");
     assert_eq!(town.landings(&bead), 0);
     assert_eq!(town.ask("SELECT count(*) FROM verdicts WHERE NOT passed"), ["0"], "that is not red");
-    // The deacon may be at a round of its own.
+    // The deacon may be in its own round.
     town.wait_until("a round by hand to say so too", || {
         let output = town.gt(&["refinery", "run", "--once"]);
         assert_ne!(output.code, 0, "{output:#?}");
@@ -155,7 +157,7 @@ fn an_object_that_lies_lands_nothing() {
 }
 
 #[test]
-fn what_a_kept_cache_made_green_is_found_by_a_clean_run() {
+fn a_clean_run_finds_work_that_only_a_kept_cache_made_green() {
     let gate = "test -e good || test -e cache/good || exit 1\nmkdir -p cache; cp good cache/good 2>/dev/null || true\n";
     let files = [("run-tests", gate), ("good", "1\n"), ("lock", "1\n"), (".gitignore", "cache/\ndeps/\n")];
     let count = "set-ups";
@@ -179,7 +181,7 @@ fn what_a_kept_cache_made_green_is_found_by_a_clean_run() {
     let told = text(&need["text"]);
     assert!(told.contains(tree.trim()) && told.contains("landed as green with kept caches"), "{told}");
     assert_eq!(text(&need["next"]), "gt why app, fix the trunk, then gt refinery confirm app");
-    // Now the caches are those of the clean run: the same again would not land.
+    // Now the caches are those of the clean run: the same work would not land again.
     let output = town.gt(&["refinery", "confirm", "--json"]);
     assert_eq!(output.code, 1, "{output:#?}");
     let mended = land(&town, &["echo 1 > good"]);
@@ -188,7 +190,7 @@ fn what_a_kept_cache_made_green_is_found_by_a_clean_run() {
     for bead in beads.iter().chain(&mended) {
         assert_eq!(town.landings(bead), 1);
     }
-    // Who dies at its end has recorded it or not; the next one does not mind.
+    // A process that dies at the end of the clean run has recorded it or not. The next run works in both cases.
     town.ok(&["down"]);
     let recorded = || town.ask("SELECT count(*) FROM clean_runs")[0].parse::<u32>().unwrap();
     for (point, more) in [("before", 0), ("after", 1)] {
@@ -201,8 +203,8 @@ fn what_a_kept_cache_made_green_is_found_by_a_clean_run() {
 }
 
 #[test]
-fn a_gate_that_changes_the_settings_of_gates_holds_the_rig_until_a_person_has_looked() {
-    // Not in its worker's own run of them.
+fn a_gate_that_changes_the_gates_settings_holds_the_rig_until_a_person_releases_it() {
+    // The gate changes the settings only in the gates' worktree, not in the worker's own run.
     let gate = "case $PWD in */gate) test ! -e evil || echo '# mine' >> \"$GT_GATE/app/rig.toml\";; esac\n";
     let town = town(&[("run-tests", gate)], "");
     let bead = town.bead("Be judged by nobody");
@@ -224,7 +226,7 @@ fn a_gate_that_changes_the_settings_of_gates_holds_the_rig_until_a_person_has_lo
     let verdicts = || town.ask("SELECT count(*) FROM verdicts WHERE passed = 0");
     assert_eq!((town.landings(&bead), verdicts()), (0, vec!["0".to_owned()]), "it is neither green nor red");
 
-    // Released, it is tried again, and does it again.
+    // After its release the rig tries again, and the gate changes the settings again.
     tidy();
     town.ok(&["rig", "release", RIG]);
     town.wait_until("it to be told again", || town.conditions().contains(&"settings-changed".to_owned()));

@@ -1,8 +1,8 @@
-//! Many writers at once, and writers that are killed: nothing that was acknowledged is lost, nobody is refused.
+//! Many concurrent writers, and writers that are killed: no acknowledged write is lost, and no write is refused.
 //!
-//! A writer is this very test binary, started again for [`a_writer`]: a process of its own, in which each write is one whole
-//! call of `bd` (grammar, ledger opened, one transaction, ledger closed) without the start of a program around it. Two of
-//! the writers call the built `bd` instead.
+//! A writer is this test binary, started again for [`a_writer`]. It is a separate process, in which each write is one
+//! whole call of `bd` (parse arguments, open the ledger, one transaction, close it) without the start of a program. Two
+//! of the writers call the built `bd` instead.
 
 #![expect(
     clippy::disallowed_methods,
@@ -23,14 +23,14 @@ use gt_testkit::ledger::Numbers;
 use crate::bd::Project;
 use crate::town::{GT, finish, text};
 
-/// Tells a process that it is a writer, and which.
+/// Variable that tells a process that it is a writer, and which one.
 const WRITER: &str = "GT_TEST_WRITER";
 
-/// One writer: how it calls `bd`, and what it has been told was done.
+/// One writer: how it calls `bd`, and which writes were acknowledged.
 struct Writer {
     name: String,
     folder: PathBuf,
-    /// The built program, where it is to be started for each write.
+    /// Path of the built program, if each write starts it.
     program: bool,
     acknowledged: std::fs::File,
     numbers: Numbers,
@@ -40,7 +40,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Calls `bd`, which must not refuse.
+    /// Calls `bd`, which must succeed.
     fn call(&mut self, args: &[&str]) -> String {
         let args = [&["bd"], args, &["--actor", &self.name]].concat();
         let begun = Instant::now();
@@ -65,7 +65,8 @@ impl Writer {
         (code.into(), String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
-    /// Says to whoever starts writers that something is done. What a killed process has handed to the system stays.
+    /// Reports a finished write to the process that started the writers. Data that a killed process gave to the kernel
+    /// survives.
     fn acknowledge(&mut self, words: &[&str]) {
         let line = words.join("\t") + "\n";
         self.acknowledged.write_all(line.as_bytes()).unwrap();
@@ -78,7 +79,7 @@ impl Writer {
         self.own.push(id);
     }
 
-    /// One write of some kind, to a bead of its own or to one that all share.
+    /// Makes one write of some kind, to a bead of its own or to a shared one.
     fn write(&mut self, n: usize) {
         let mark = format!("{}-{n}", self.name);
         if self.own.len() < 3 {
@@ -93,7 +94,7 @@ impl Writer {
                 self.acknowledge(&["noted", &own, &mark]);
             }
             5 if !self.closed.contains(&at) => {
-                // What waits for something open is not closed without a word.
+                // A bead that waits for an open one closes only with --force.
                 self.call(&["close", &own, "--reason", &mark, "--force"]);
                 self.closed.insert(at);
                 self.acknowledge(&["closed", &own, &mark]);
@@ -115,7 +116,7 @@ impl Writer {
     }
 }
 
-/// Not a test by itself: what a writer's process does. Without the word that it is one it does nothing.
+/// Not a test by itself: the work of a writer's process. It does nothing without the variable.
 #[test]
 fn a_writer() {
     let Ok(words) = std::env::var(WRITER) else { return };
@@ -140,7 +141,7 @@ fn a_writer() {
     writer.acknowledge(&["longest", &longest]);
 }
 
-/// Starts a writer that makes so many writes.
+/// Starts a writer that makes this many writes.
 fn start(project: &Project, name: &str, seed: usize, writes: usize, program: bool) -> Child {
     let kind = if program { "program" } else { "within" };
     let folder = project.folder();
@@ -150,14 +151,14 @@ fn start(project: &Project, name: &str, seed: usize, writes: usize, program: boo
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What a writer was told, a line each; the last one may be half written.
+/// Returns what a writer reported, one line each; the last line may be incomplete.
 fn told(path: &Path) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
-/// Every acknowledged write of these writers is in the ledger, which is sound.
+/// Checks that every acknowledged write of these writers is in the ledger, and that the ledger is sound.
 fn check_all(project: &Project, writers: &[String]) -> usize {
     let check = project.bd(&["doctor", "--json"]);
     assert_eq!(check.code, 0, "{check:#?}");
@@ -195,7 +196,7 @@ fn check_all(project: &Project, writers: &[String]) -> usize {
             count += 1;
         }
         for (id, said) in notes {
-            // One that was killed may have written a note more than it said.
+            // A killed writer may have written one more note than it reported.
             let number = |text: &str| text.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
             let kept = number(&text(&beads[&id]["notes"]));
             assert!(kept >= number(&said), "the note {said} of {id} is lost: {}", beads[&id]);
@@ -215,7 +216,7 @@ fn f07_thirty_writers_with_readers_lose_nothing_and_are_never_refused() {
     let names: Vec<String> = (0..WRITERS).map(|n| format!("writer{n}")).collect();
     let mut writers: Vec<Child> =
         names.iter().enumerate().map(|(n, name)| start(&project, name, n, WRITES, n < 2)).collect();
-    // Readers go on for as long as anybody writes; each sees a ledger that makes sense.
+    // Readers run while writers run; each reader must see a consistent ledger.
     let (mut looks, mut seen) = (0, 0);
     while writers.iter_mut().any(|writer| writer.try_wait().unwrap().is_none()) {
         let all = project.json(&["list", "--all", "--limit", "0"]).as_array().unwrap().len();
@@ -268,6 +269,6 @@ fn f07_writers_that_are_killed_lose_nothing_that_was_acknowledged() {
         let count = check_all(&project, &names);
         assert!(count > 4 * round, "{count}");
     }
-    // Whoever comes next finds nothing in the way.
+    // The next caller finds nothing in its way.
     project.q(&["Afterwards"]);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::town::{GT, RIG, Town, output};
 
-/// The docs' list of verbs, which the binary writes.
+/// The list of verbs in the docs, which the binary writes.
 const VERBS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verbs.md");
 
 #[test]
@@ -50,7 +50,7 @@ fn every_verb_has_a_man_page() {
     assert!(page("gt-sling.1").contains("\\-\\-agent"), "{}", page("gt-sling.1"));
     let verbs = std::fs::read_to_string(VERBS).unwrap();
     let verbs = verbs.lines().filter_map(|line| line.strip_prefix("| `gt ")?.split_once('`'));
-    // An argument begins where no letter does.
+    // In a man page, an argument starts after a character that is not a letter.
     let name =
         |verb: &str| verb.split(' ').take_while(|w| w.starts_with(char::is_lowercase)).collect::<Vec<_>>().join("-");
     let missing: Vec<String> =
@@ -60,17 +60,17 @@ fn every_verb_has_a_man_page() {
 }
 
 #[test]
-fn a_shell_completes_what_there_is_in_the_town() {
+fn a_shell_completes_ids_and_names_of_the_town() {
     let town = Town::asking();
     let bead = town.bead("Fix 'the' \u{1b}[31mlogin");
     let complete = |words: &[&str]| town.ok(&[&["complete", "--", "gt"], words].concat());
     assert_eq!(complete(&["sling", ""]), format!("{bead}\tFix 'the'  [31mlogin\n{RIG}\t{}\n", town.remote().display()));
     assert_eq!(complete(&["rig", "remove", "a"]).split('\t').next(), Some(RIG));
     assert_eq!(complete(&["why", "nothing-begins-so"]), "");
-    // Where there is no town, only the grammar is known; nothing fails.
+    // Outside of a town, completion knows only the grammar, and does not fail.
     let nowhere = town.gt_with(Path::new("/"), &[], &["complete", "--", "gt", "mq", "approve", ""]);
     assert_eq!((nowhere.code, nowhere.out.as_str(), nowhere.err.as_str()), (0, "", ""));
-    // In a real bash, through the script.
+    // In a real bash, through the completion script.
     let bin = Path::new(GT).parent().unwrap().display().to_string();
     let script = format!(
         "PATH={bin}:$PATH; eval \"$(gt completions bash)\"; COMP_WORDS=(gt bead show ''); COMP_CWORD=3; _gt; \
@@ -80,7 +80,7 @@ fn a_shell_completes_what_there_is_in_the_town() {
     let said = output(bash.args(["-c", &script]));
     assert_eq!(said.err, "");
     assert_eq!(said.out, format!("{bead}\ncomplete -o default -F _gt gt\ncomplete -o default -F _gt bd\n"));
-    // As zsh's completion system calls it, and shows what it finds.
+    // Calls it as zsh's completion system does, and shows what it finds.
     let zsh = "compdef() {}; _describe() { print -rl -- \"${(@P)2}\" }; _files() { print files }; \
                eval \"$(gt completions zsh)\"; words=(gt bead show ''); CURRENT=4; _gt; \
                words=(gt bead import x); _gt";
@@ -90,7 +90,7 @@ fn a_shell_completes_what_there_is_in_the_town() {
     check_in(&town, "fish", &["--no-config", "-c"], fish, &format!("{bead}\tFix 'the'  [31mlogin\n{shown}"));
 }
 
-/// What a shell makes of its script, where there is that shell.
+/// Returns what a shell completes with its script, if that shell is installed.
 #[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "finds the shell, and says what it leaves out")]
 fn check_in(town: &Town, shell: &str, args: &[&str], script: &str, expected: &str) {
     assert!(town.ok(&["completions", shell]).contains("gt complete -- "), "{shell}");

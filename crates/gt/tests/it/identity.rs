@@ -1,4 +1,4 @@
-//! A town is more than its path: what was started for one that is gone does nothing to what is there now.
+//! A town is more than its path: processes of a removed town do nothing to a new one at the same path.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use crate::town::{Output, RIG, Town, identity_of, output, write};
 
 const HANG: &str = "[[act]]\nstep = \"implement\"\nsignal = \"hanging\"\nmisbehave = \"hang\"\n";
 
-/// Boot, deacon, shim and agent of a town with one worker that hangs.
+/// Returns boot, deacon, shim and agent of a town with one worker that hangs.
 fn at_work(town: &Town) -> Vec<ProcessId> {
     town.script(HANG);
     let bead = town.bead("Hang");
@@ -26,7 +26,7 @@ fn run(town: &Town, program: &str, args: &[&str]) {
     assert_eq!(done.code, 0, "{program} {args:?}: {done:#?}");
 }
 
-/// Removes the town's folder, in which others may still write.
+/// Removes the town's folder, in which other processes may still write.
 fn remove(town: &Town) {
     let is_removed = || output(town.program("rm", town.folder()).args(["-rf", "town"])).code == 0;
     town.wait_until("the town's folder to be removed", is_removed);
@@ -43,7 +43,7 @@ fn ok(done: Output) -> String {
 }
 
 #[test]
-fn f16_a_town_made_anew_at_the_same_path_is_served_by_nothing_of_the_old() {
+fn f16_processes_of_an_old_town_do_not_serve_a_new_one_at_its_path() {
     let town = Town::new();
     let former = at_work(&town);
     remove(&town);
@@ -64,7 +64,7 @@ fn f16_a_town_made_anew_at_the_same_path_is_served_by_nothing_of_the_old() {
 }
 
 #[test]
-fn f16_a_town_put_back_from_a_backup_is_another_one() {
+fn f16_a_town_restored_from_a_backup_counts_as_another_town() {
     let town = Town::new();
     run(&town, "cp", &["-a", "town", "backup"]);
     let former = at_work(&town);
@@ -76,7 +76,7 @@ fn f16_a_town_put_back_from_a_backup_is_another_one() {
 }
 
 #[test]
-fn f16_a_ledger_that_was_taken_away_is_not_written_and_ends_its_deacon() {
+fn f16_the_deacon_ends_and_writes_nothing_when_its_ledger_is_removed() {
     let town = Town::new();
     let processes = at_work(&town);
     run(&town, "mv", &["town/.beads/beads.db", "town/.beads/lost.db"]);
@@ -87,7 +87,7 @@ fn f16_a_ledger_that_was_taken_away_is_not_written_and_ends_its_deacon() {
 }
 
 #[test]
-fn a_town_that_was_moved_with_a_link_in_its_place_goes_on() {
+fn a_town_that_was_moved_behind_a_link_continues() {
     let town = Town::new();
     let processes = at_work(&town);
     run(&town, "sh", &["-c", "mv town elsewhere && ln -s elsewhere town"]);
@@ -101,7 +101,7 @@ fn a_town_that_was_moved_with_a_link_in_its_place_goes_on() {
 }
 
 #[test]
-fn f16_a_town_that_was_moved_while_it_ran_is_taken_up_at_its_new_place() {
+fn f16_a_town_moved_while_running_continues_at_its_new_path() {
     let town = Town::new();
     let former = at_work(&town);
     run(&town, "mv", &["town", "elsewhere"]);
@@ -117,13 +117,13 @@ fn f16_a_town_that_was_moved_while_it_ran_is_taken_up_at_its_new_place() {
     ok(town.gt_with(&root, &[], &["down", "--now"]));
 }
 
-/// An older gt's deacon does not look whether its town is still there.
+/// The deacon of an older `gt` does not check whether its town still exists.
 #[test]
-fn f16_a_deacon_that_does_not_notice_that_its_town_is_gone_is_told_of() {
+fn f16_the_doctor_reports_a_deacon_that_outlives_its_town() {
     let town = Town::empty();
     let quiet = town.gt(&["doctor"]).out;
     assert!(!quiet.contains("former town"), "{quiet}");
-    // A shell that reads its program from a file of that name has a deacon's command line.
+    // A shell that reads its script from a file of that name has the command line of a deacon.
     write(&town.folder().join("deacon"), "read line\n");
     let mut old = town.program("sh", town.folder());
     old.arg0("gt").args(["deacon", "run", "--town"]).arg(town.root()).stdin(Stdio::piped());

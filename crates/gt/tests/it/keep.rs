@@ -1,11 +1,11 @@
-//! What is kept of work that is over, with real git and real files: given back, and let go of.
+//! Data of finished work, with real git and real files: `gt` gives it back on request, and deletes it when it is old.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::town::{RIG, Town, output, text, write};
 
-/// A worker that commits one file, has changed others, and hangs.
+/// A worker that commits one file, changes others without committing, and hangs.
 const HALF_DONE: &str = r#"
 [[act]]
 step = "implement"
@@ -20,7 +20,7 @@ signal = "half-done"
 misbehave = "hang"
 "#;
 
-/// A worker that says what it finds.
+/// A reviewer that writes down its findings.
 const LOOKING: &str = r#"
 [[act]]
 step = "load-context"
@@ -36,14 +36,14 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// Makes a file look as if nobody had touched it for years.
+/// Sets a file's times to years ago.
 fn make_old(town: &Town, path: &Path) {
     let mut touch: Command = town.program("touch", town.folder());
     assert_eq!(output(touch.args(["-d", "2020-01-01"]).arg(path)).code, 0);
 }
 
 #[test]
-fn work_that_was_taken_down_is_given_back_and_logs_go_when_they_are_old() {
+fn ended_work_can_be_recovered_and_old_logs_are_deleted() {
     let town = Town::empty();
     let files =
         [("run-tests", "true\n"), ("README.md", "An app\n"), ("old.txt", "old\n"), (".gitignore", "*.log\nseen\n")];

@@ -1,4 +1,4 @@
-//! Kills of actors in the simulated world: which fault points each actor passes, and a kill at one of them.
+//! Kills actors in the simulated world: records which fault points each actor passes, and kills one actor at one point.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gt_world::faults::Faults;
 
-/// Who acts in a simulated town.
+/// An actor in a simulated town.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
     Deacon,
@@ -27,7 +27,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// One death: who, where, and at which pass of the point, counted from 1.
+/// One kill: the actor, the point, and at which pass of the point, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kill {
     pub point: String,
@@ -35,10 +35,10 @@ pub struct Kill {
     pub pass: u32,
 }
 
-/// How often each actor passed each point.
+/// Number of passes of each point by each actor.
 pub type Passes = BTreeMap<(String, Actor), u32>;
 
-/// What a death unwinds with.
+/// Payload with which a killed actor unwinds.
 struct Killed;
 
 #[derive(Default)]
@@ -46,37 +46,37 @@ struct State {
     acting: Vec<Actor>,
     passes: Passes,
     kill: Option<Kill>,
-    /// Points at which somebody died.
+    /// Points at which an actor was killed.
     deaths: Vec<String>,
 }
 
-/// Watches a town's fault points. Its clones are the same.
+/// Watches a town's fault points. Clones share their state.
 #[derive(Clone, Default)]
 pub struct Kills(Arc<Mutex<State>>);
 
 impl Kills {
-    /// Nobody dies, or one does.
+    /// Creates it with one kill, or with none.
     pub fn new(kill: Option<Kill>) -> Self {
         Self(Arc::new(Mutex::new(State { kill, ..State::default() })))
     }
 
-    /// What a town is handed.
+    /// Returns the fault points for the town.
     pub fn faults(&self) -> Faults {
         let kills = self.clone();
         Faults::watched(move |point| kills.pass(point))
     }
 
-    /// How often each actor passed each point.
+    /// Returns how often each actor passed each point.
     pub fn passes(&self) -> Passes {
         self.with(|state| state.passes.clone())
     }
 
-    /// Where somebody died so far.
+    /// Returns where actors have died so far.
     pub fn deaths(&self) -> Vec<String> {
         self.with(|state| state.deaths.clone())
     }
 
-    /// Lets an actor do something. `None`: it died of it, and what it had in memory or in its hands is gone.
+    /// Lets an actor act. Returns `None` if it died; then everything that it had in memory is gone.
     pub fn act<T>(&self, actor: Actor, deed: impl FnOnce() -> T) -> Option<T> {
         self.with(|state| state.acting.push(actor));
         let result = catch_unwind(AssertUnwindSafe(deed));
@@ -90,7 +90,7 @@ impl Kills {
 
     fn pass(&self, point: &str) {
         if self.with(|state| state.pass(point)) {
-            // No panic hook runs: this is no failure.
+            // No panic hook runs, because this is not a failure.
             resume_unwind(Box::new(Killed));
         }
     }
@@ -101,7 +101,7 @@ impl Kills {
 }
 
 impl State {
-    /// Whether whoever acts dies here.
+    /// Returns whether the actor dies at this pass.
     fn pass(&mut self, point: &str) -> bool {
         let Some(actor) = self.acting.last().copied() else { return false };
         let passes = self.passes.entry((point.to_owned(), actor)).or_default();

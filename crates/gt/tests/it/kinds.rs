@@ -1,14 +1,14 @@
-//! Kinds of agent that a person adds, changes and takes away in `town.toml` while the town is up.
+//! Kinds of agent that a person adds, changes and removes in `town.toml` while the town is up.
 
 use crate::town::{RIG, Town};
 
-/// A kind that says which version it is, and stays.
+/// A kind that reports its version, and stays.
 fn kind(version: &str) -> String {
     format!("[agents.late]\ncommand = [\"sh\", \"-c\", \"echo {version} >> $PLAY; exec sleep 600\"]\n")
 }
 
 #[test]
-fn a_running_deacon_starts_agents_by_the_settings_of_that_moment() {
+fn a_running_deacon_starts_agents_by_the_current_settings() {
     let town = Town::new();
     let settings = town.root().join("town.toml");
     let play = town.folder().join("said");
@@ -24,13 +24,13 @@ fn a_running_deacon_starts_agents_by_the_settings_of_that_moment() {
     town.ok(&["sling", &bead, RIG, "--agent", "late"]);
     town.wait_until("the new kind", || said() == "first\n");
 
-    // The next session of the same attempt is as it says now.
+    // The next session of the same attempt uses the changed kind.
     set(&format!("{}{env}", kind("second")));
     let session = "SELECT id FROM incarnations WHERE ended_at IS NULL";
     town.ok(&["session", "stop", &town.ask(session)[0]]);
     town.wait_until("its next session", || said() == "first\nsecond\n");
 
-    // A kind that is gone is told, with what helps; nothing is restarted for it.
+    // A removed kind is reported with a hint, and no process is restarted because of it.
     set("");
     town.wait_until("the start to be recorded", || !town.ask(session).is_empty());
     town.ok(&["session", "stop", &town.ask(session)[0]]);

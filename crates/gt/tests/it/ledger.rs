@@ -1,11 +1,11 @@
-//! The ledger as a file: copies, checks, and what is taken in from elsewhere.
+//! The ledger as a file: backups, checks, and imports.
 
 use serde_json::Value;
 
 use crate::bd::Project;
 use crate::town::{Town, text, write};
 
-/// `gt --json`, which must answer with 0.
+/// Calls `gt --json`, which must exit with 0.
 #[track_caller]
 fn json(project: &Project, args: &[&str]) -> Value {
     let output = project.gt(&[args, &["--json"]].concat());
@@ -14,7 +14,7 @@ fn json(project: &Project, args: &[&str]) -> Value {
 }
 
 #[test]
-fn a_backup_is_sound_and_brings_back_what_was() {
+fn a_backup_is_sound_and_restores_the_ledger() {
     let project = Project::new();
     let kept = project.q(&["Kept"]);
     let made = json(&project, &["ledger", "backup"]);
@@ -42,7 +42,7 @@ fn a_backup_is_sound_and_brings_back_what_was() {
 }
 
 #[test]
-fn what_is_no_sound_copy_is_not_restored() {
+fn a_damaged_copy_is_not_restored() {
     let project = Project::new();
     let id = project.q(&["Here"]);
     let backup = text(&json(&project, &["ledger", "backup"])["backup"]["path"]);
@@ -71,10 +71,10 @@ fn what_is_no_sound_copy_is_not_restored() {
 }
 
 #[test]
-fn an_older_ledger_is_copied_before_it_is_brought_up_to_date() {
+fn an_older_ledger_is_backed_up_before_it_is_migrated() {
     let project = Project::new();
     let db = project.folder().join(".beads/gt.db");
-    // As the first gt left it.
+    // The ledger as the first `gt` left it.
     std::fs::remove_file(&db).unwrap();
     let old = rusqlite::Connection::open(&db).unwrap();
     old.execute_batch(include_str!("../../../gt-ledger/src/migrations/001_kernel.sql")).unwrap();
@@ -86,7 +86,7 @@ fn an_older_ledger_is_copied_before_it_is_brought_up_to_date() {
 }
 
 #[test]
-fn a_ledger_that_cant_be_written_says_why() {
+fn an_unwritable_ledger_is_reported_with_the_reason() {
     use std::os::unix::fs::PermissionsExt;
     let project = Project::new();
     let id = project.q(&["Here"]);
@@ -129,7 +129,7 @@ fn ruin(db: &std::path::Path, content: Option<&[u8]>) {
 }
 
 #[test]
-fn a_ledger_that_cant_be_opened_is_restored_and_what_is_left_of_it_kept() {
+fn restoring_a_ruined_ledger_keeps_what_is_left_of_it() {
     let town = Town::new();
     let kept = town.bead("Kept");
     let backup = text(&town.json(&["ledger", "backup"])["backup"]["path"]);
@@ -155,7 +155,7 @@ fn a_ledger_that_cant_be_opened_is_restored_and_what_is_left_of_it_kept() {
         assert_eq!(town.gt(&["ledger", "check"]).code, 0, "{what}");
         assert_eq!(town.gt(&["doctor"]).code, 0, "{what}");
     }
-    // A ledger that belongs to no town, by name.
+    // A ledger outside of any town, given by its name.
     let project = Project::new();
     let id = project.q(&["Kept"]);
     let backup = text(&json(&project, &["ledger", "backup"])["backup"]["path"]);
@@ -169,7 +169,7 @@ fn a_ledger_that_cant_be_opened_is_restored_and_what_is_left_of_it_kept() {
 }
 
 #[test]
-fn a_town_that_is_up_keeps_its_ledger() {
+fn restoring_is_refused_while_the_town_is_up() {
     let town = Town::empty();
     let backup = text(&town.json(&["ledger", "backup"])["backup"]["path"]);
     town.ok(&["up"]);
@@ -177,7 +177,7 @@ fn a_town_that_is_up_keeps_its_ledger() {
     let refused = town.gt(&["ledger", "restore", &backup, "--yes"]);
     assert!(refused.code == 4 && refused.err.contains("the town is up"), "{refused:#?}");
     town.ok(&["down"]);
-    // The same where nobody can ask the ledger: whoever holds the deacon's lock is at work.
+    // The same if the ledger can't be read: the lock of the deacon shows that it runs.
     ruin(&db, Some(b"rubbish"));
     let lock = town.root().join("deacon/locks/deacon.lock");
     let lock = std::fs::File::options().create(true).truncate(false).write(true).open(lock).unwrap();
@@ -191,7 +191,7 @@ fn a_town_that_is_up_keeps_its_ledger() {
 }
 
 #[test]
-fn a_lost_ledger_is_made_again_from_the_exported_files() {
+fn a_lost_ledger_is_rebuilt_from_the_exported_files() {
     let town = Town::new();
     let (own, of_rig) =
         (text(&town.json(&["bead", "create", "Of the town", "--id", "hq-own"])["id"]), town.bead("Of the rig"));
@@ -204,7 +204,7 @@ fn a_lost_ledger_is_made_again_from_the_exported_files() {
     town.ok(&["bead", "delete", &gone, "--yes"]);
     write(&town.folder().join("odd.jsonl"), "{\"_type\":\"memory\",\"key\":1}\n");
     town.ok(&["bead", "import", &town.folder().join("odd.jsonl").display().to_string()]);
-    // The deacon writes the files; when it has ended, they say all.
+    // The deacon writes the files; when it has ended, they are complete.
     town.ok(&["up"]);
     town.ok(&["down"]);
     let (before, rigs) = (town.ok(&["bead", "export"]), town.ask("SELECT name || prefix || remote || trunk FROM rigs"));
@@ -216,7 +216,7 @@ fn a_lost_ledger_is_made_again_from_the_exported_files() {
     for with_git in [true, false] {
         ruin(&db, Some(b"rubbish"));
         if with_git {
-            // What a file lacks, or has in an older version, the checkpoint has.
+            // The checkpoint adds what a file lacks or has in an older version.
             let older =
                 |line: &str| line.replace("precious", "old").replace("\"updated_at\":\"20", "\"updated_at\":\"19");
             let lines = exported.lines().filter(|line| !line.contains("\"Waits\""));
@@ -236,7 +236,7 @@ fn a_lost_ledger_is_made_again_from_the_exported_files() {
         assert_eq!(town.ask("SELECT value FROM meta WHERE key = 'town_id'"), id);
         assert_eq!(town.gt(&["ledger", "check"]).code, 0);
     }
-    // It is a town that works.
+    // The town works again.
     town.ok(&["up"]);
     town.ok(&["sling", &of_rig, crate::town::RIG]);
     town.wait_closed(&of_rig);
@@ -247,7 +247,7 @@ fn a_lost_ledger_is_made_again_from_the_exported_files() {
         ("open".into(), "open".into(), "in_progress".into())
     );
     town.ok(&["down"]);
-    // Without any file there is nothing to make it from.
+    // Without any file, `gt` can't rebuild the ledger.
     for file in [".beads/issues.jsonl", ".beads/town.json", "app/.beads/issues.jsonl"] {
         std::fs::remove_file(town.root().join(file)).unwrap();
     }
@@ -276,7 +276,7 @@ fn line(id: &str) -> String {
 }
 
 #[test]
-fn a_town_of_the_go_gas_town_comes_in_with_its_rigs() {
+fn a_town_of_the_go_gas_town_is_imported_with_its_rigs() {
     let town = Town::new();
     let old = town.folder().join("old");
     write(&old.join(".beads/issues.jsonl"), line("hq-1"));

@@ -1,8 +1,8 @@
-//! A person looks at the work, and says what becomes of it.
+//! A person looks at the work and decides what becomes of it.
 
 use crate::town::{GT, RIG, Town, WORK, finish, output, text, write};
 
-/// A town that asks, with one bead whose work is green and waits.
+/// Creates a town whose rig needs approval, with one bead whose green work waits for it.
 fn waiting() -> (Town, String, String) {
     let town = Town::asking();
     let bead = town.bead("Look at me");
@@ -12,7 +12,7 @@ fn waiting() -> (Town, String, String) {
     (town, bead, mr)
 }
 
-/// Waits until the newest work on a bead is green; its merge request.
+/// Waits until the newest work on a bead is green. Returns its merge request.
 fn wait_for_green(town: &Town, bead: &str) -> String {
     let newest = format!("SELECT id FROM merge_requests WHERE bead = '{bead}' AND ended_at IS NULL");
     town.wait_until("the work to be green", || town.conditions() == ["approval"] && town.ask(&newest).len() == 1);
@@ -24,7 +24,7 @@ fn work_of(bead: &str) -> String {
 }
 
 #[test]
-fn what_would_land_is_shown_before_it_lands() {
+fn mq_show_and_diff_show_work_before_it_lands() {
     let (town, bead, mr) = waiting();
     town.push_a_commit("beside.txt", "the trunk went on\n");
     town.ok(&["rig", "fetch", RIG]);
@@ -52,7 +52,7 @@ fn what_would_land_is_shown_before_it_lands() {
 }
 
 #[test]
-fn a_conflict_is_named_and_what_was_submitted_is_shown() {
+fn a_conflict_is_named_and_the_submitted_work_is_shown() {
     let (town, bead, mr) = waiting();
     town.push_a_commit(&work_of(&bead), "another's\n");
     town.ok(&["mq", "hold", &mr]);
@@ -63,25 +63,25 @@ fn a_conflict_is_named_and_what_was_submitted_is_shown() {
 }
 
 #[test]
-fn a_checkout_can_be_built_and_fetched_and_taken_away() {
+fn a_checkout_of_a_merge_request_can_be_built_fetched_and_removed() {
     let (town, bead, mr) = waiting();
     let folder = town.folder().join("a look");
     let words = folder.display().to_string();
     let made = town.json(&["mq", "checkout", &mr, &words]);
     assert_eq!(std::fs::read_to_string(folder.join(work_of(&bead))).unwrap(), "done\n");
     assert_eq!(town.git(&folder, &["rev-parse", "HEAD"]), text(&made["checkout"]["head"]));
-    // Nothing that is done there reaches the queue: no branch is made, nothing is pushed.
+    // Nothing that a person does there reaches the queue: `gt` creates no branch and pushes nothing.
     let mut switch = town.program("git", &folder);
     assert_ne!(output(switch.args(["switch", "-c", "mine"])).code, 0);
     let mut push = town.program("git", &folder);
     assert_ne!(output(push.args(["push", "origin", "HEAD:refs/heads/mine"])).code, 0);
-    // The line that it says is typed in one's own clone.
+    // A person types the printed command in a clone of their own.
     let fetch = text(&made["checkout"]["fetch"]);
     let mut shell = town.program("sh", &town.checkout());
     let fetched = output(shell.args(["-c", &fetch]));
     assert_eq!(fetched.code, 0, "{fetch}: {fetched:?}");
     assert_eq!(town.git(&town.checkout(), &["rev-parse", &mr]), text(&made["checkout"]["head"]));
-    // Called again, it is as it was left; what a person has written there is not thrown away.
+    // A second call leaves the checkout as it is, and keeps what a person has written there.
     write(&folder.join("mine.txt"), "mine\n");
     assert_eq!(town.json(&["mq", "checkout", &mr, &words]), made);
     let refused = town.gt(&["mq", "checkout", &mr, &words, "--remove"]);
@@ -89,13 +89,13 @@ fn a_checkout_can_be_built_and_fetched_and_taken_away() {
     std::fs::remove_file(folder.join("mine.txt")).unwrap();
     town.ok(&["mq", "checkout", &mr, &words, "--remove"]);
     assert!(!folder.exists());
-    // Where a folder of somebody else's is, and in the town, none is made.
+    // `gt` creates no checkout in a folder that has other files, nor inside the town.
     let other = town.checkout().display().to_string();
     assert_eq!(town.gt(&["mq", "checkout", &mr, &other]).code, 4);
     assert_eq!(town.gt(&["mq", "checkout", &mr, &other, "--remove"]).code, 4);
     let inside = town.rig().join("x").display().to_string();
     assert_eq!(town.gt(&["mq", "checkout", &mr, &inside]).code, 4);
-    // Without a folder: one below $TMPDIR.
+    // Without a folder as argument, the checkout is below $TMPDIR.
     let tmp = town.folder().join("tmp").display().to_string();
     let said = town.gt_with(&town.root(), &[("TMPDIR", &tmp)], &["mq", "checkout", &mr]);
     assert!(said.code == 0 && said.out.contains(&format!(" is in {tmp}/gt-")), "{said:?}");
@@ -105,7 +105,7 @@ fn a_checkout_can_be_built_and_fetched_and_taken_away() {
 }
 
 #[test]
-fn a_note_reaches_the_worker_of_the_next_attempt() {
+fn a_rejection_note_reaches_the_worker_of_the_next_attempt() {
     let (town, bead, mr) = waiting();
     let more = "[[act]]\nstep = \"branch-setup\"\nattempt = 2\nrun = [\"sh\", \"-c\", \
                 \"gt prime > told.txt\"]\ncommit = \"Keep what I was told\"\n";
@@ -126,7 +126,7 @@ fn a_note_reaches_the_worker_of_the_next_attempt() {
 }
 
 #[test]
-fn what_is_held_needs_you_and_lands_only_when_you_say_so() {
+fn a_held_merge_request_needs_a_person_and_lands_only_after_mq_retry() {
     let (town, bead, mr) = waiting();
     town.ok(&["mq", "hold", &mr, "--note", "until Monday"]);
     town.ok(&["rig", "set", RIG, "landing=auto"]);
@@ -144,7 +144,7 @@ fn what_is_held_needs_you_and_lands_only_when_you_say_so() {
 }
 
 #[test]
-fn what_is_cancelled_lands_never_and_its_bead_is_free() {
+fn a_cancelled_merge_request_never_lands_and_frees_its_bead() {
     let (town, bead, mr) = waiting();
     let head = text(&town.json(&["mq", "show", &mr])["merge_request"]["head"]);
     town.ok(&["mq", "cancel", &mr, "--note", "Not wanted"]);
@@ -160,7 +160,7 @@ fn what_is_cancelled_lands_never_and_its_bead_is_free() {
 }
 
 #[test]
-fn an_agent_has_no_word_on_merge_requests() {
+fn an_agent_can_not_decide_about_merge_requests() {
     let town = Town::asking();
     let words = ["hold x", "retry x", "cancel x", "reject x --note y"];
     let runs: String = words.iter().map(|verb| format!("gt mq {verb} >> $GT_SIM_PLAY_DIR/said 2>&1; ")).collect();
@@ -174,7 +174,7 @@ fn an_agent_has_no_word_on_merge_requests() {
 }
 
 #[test]
-fn the_story_of_any_id_is_told() {
+fn show_tells_the_story_of_any_id() {
     let (town, bead, mr) = waiting();
     let story = town.json(&["show", &bead])["story"].clone();
     assert_eq!((text(&story["kind"]), text(&story["title"])), ("bead".into(), "Look at me".into()));
@@ -198,7 +198,7 @@ fn the_story_of_any_id_is_told() {
 }
 
 #[test]
-fn a_pager_is_for_terminals_only() {
+fn a_pager_is_used_only_in_a_terminal() {
     let (town, _, mr) = waiting();
     let diff = town.gt_with(&town.root(), &[("PAGER", "echo paged")], &["mq", "diff", &mr]);
     assert!(diff.out.contains("+done") && !diff.out.contains("paged"), "{diff:?}");
@@ -210,9 +210,10 @@ fn a_pager_is_for_terminals_only() {
     assert!(shown.out.contains("paged: ") && shown.out.contains("+done"), "{shown:?}");
 }
 
-/// What a worker commits for agents, editors or git hooks is a person's to look at, though the rig lands what is green.
+/// Changes that steer agents, editors or git hooks wait for a person, even if the rig lands green work without
+/// approval.
 #[test]
-fn what_steers_others_waits_for_a_person_in_a_rig_that_lands_alone() {
+fn changes_that_steer_agents_wait_for_a_person_even_with_automatic_landing() {
     let town = Town::new();
     town.script(
         "[[act]]\nstep = \"implement\"\nskip_default = true\nrun = [\"sh\", \"-c\", \"bead=$(gt hook --json | grep -o 'ap-[a-z0-9]*' | head -n 1); \
@@ -229,7 +230,7 @@ fn what_steers_others_waits_for_a_person_in_a_rig_that_lands_alone() {
     for said in [town.ok(&["status"]), town.ok(&["why", &steers]), town.ok(&["mq", "show", &mr])] {
         assert!(said.contains(why), "{said}");
     }
-    // Another worker of the same batch has none of it.
+    // Another worker of the same batch changes no such file.
     assert!(!town.git(&town.remote(), &["ls-tree", "-r", "--name-only", "main"]).contains(".claude"));
     town.ok(&["mq", "approve", &mr]);
     town.wait_closed(&steers);
@@ -237,10 +238,10 @@ fn what_steers_others_waits_for_a_person_in_a_rig_that_lands_alone() {
 }
 
 #[test]
-fn gates_are_watched_while_they_run() {
+fn a_person_can_follow_gates_while_they_run() {
     let town = Town::asking();
     let go = town.folder().join("play/go");
-    // Where the refinery runs it, not the worker.
+    // This holds for the refinery's run, not for the worker's own.
     let waits = format!("case $PWD in */refinery/gate) while [ ! -e {} ]; do sleep 0.05; done;; esac", go.display());
     let gate = format!("echo first; {waits}; echo last");
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("\"sh ./run-tests\"", &format!("{gate:?}")));
@@ -256,9 +257,9 @@ fn gates_are_watched_while_they_run() {
     );
     assert!(town.ok(&["mq", "log", &mr]).contains("first\n"), "what it has printed so far");
     let follow = town.start(&[], &["mq", "log", &mr, "--follow"]);
-    // Changed while the daemon runs: it is heard, though the refinery is at work.
+    // A setting that a person changes while the daemon runs applies, although the refinery is working.
     town.settle("max_polecats = 0\n");
-    // A file that a person's verb wrote last is not what the gate may have changed.
+    // A change by a person's verb does not count as tampering by the gate.
     town.ok(&["town", "set", "linger_seconds=3"]);
     let second = town.bead("Wait");
     town.ok(&["sling", &second, RIG]);

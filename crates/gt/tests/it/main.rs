@@ -1,4 +1,4 @@
-//! The whole of `gt`, from outside: in the simulated world, and with the built binary on real towns in temporary
+//! Tests of all of `gt` from outside: in the simulated world, and with the built binary in real towns in temporary
 //! folders (real git, real processes).
 
 mod apart;

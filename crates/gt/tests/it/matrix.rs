@@ -1,8 +1,8 @@
-//! The kill matrix: whoever acts is killed at each fault point, and everything still ends as it must.
+//! The kill matrix: each actor is killed at each fault point, and everything must still end well.
 //!
-//! The story is three beads of a convoy: one is red at first, two conflict, one is fed by the deacon. Which points
-//! there are is read from the engine's own source; a story that never reaches one of them proves nothing about it, so
-//! that fails.
+//! The story is a convoy of three beads: one fails its gates at first, two conflict, and the deacon feeds one. The list
+//! of points is read from the engine's own source. A story that never reaches a point proves nothing about it, so that
+//! is a failure.
 
 mod asides;
 mod points;
@@ -12,10 +12,10 @@ mod story;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Runs that go on at the same time.
+/// Number of runs at the same time.
 const AT_ONCE: usize = 3;
 
-/// Does `work` for each item, some at a time, each on the next free thread; the answers are in no order.
+/// Does `work` for each item, several at a time, each on the next free thread. The results are in no order.
 fn for_all<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let share = || {

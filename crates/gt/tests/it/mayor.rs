@@ -1,4 +1,4 @@
-//! The mayor and crew, played by shell scripts: what they type are the verbs that a real client types.
+//! The mayor and crew, played by shell scripts. They type the verbs that a real client types.
 
 use gt::demo::run::kill_hard;
 use gt_world::ProcessId;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::terminals::has_tmux;
 use crate::town::{RIG, Town, identity_of, list, text, write};
 
-/// What every scripted agent does first: it writes down that it was prompted, and with what mail.
+/// First act of every scripted agent: it writes down that it was prompted, and with which mail.
 const HEAD: &str = r#"
 set -eu
 env > "$PLAY/env.$$" && mv "$PLAY/env.$$" "$PLAY/agent.env"
@@ -16,7 +16,7 @@ gt mail inbox --unread | tail -n +2 > "$PLAY/inbox"
 wc -l < "$PLAY/inbox" >> "$PLAY/prompts"
 "#;
 
-/// A mayor that plans one piece and one that depends on it, hands out what is ready, and tells the overseer.
+/// A mayor that plans one bead and one that depends on it, slings what is ready, and tells the overseer.
 const PLANS: &str = r#"
 made() { sed -n 's/.*"id": *"\([^"]*\)".*/\1/p' | head -n 1; }
 plan() {
@@ -42,10 +42,10 @@ while read -r mail from read subject; do
 done < "$PLAY/inbox"
 "#;
 
-/// One that stays.
+/// An agent that stays.
 const STAYS: &str = "exec sleep 100000\n";
 
-/// One that stays at a prompt and tells what a client tells; it answers the mail that it is told of at each prompt.
+/// An agent that stays at a prompt and calls the hooks of a client. It answers the mail of which each prompt tells it.
 const AT_PROMPT: &str = r#"
 moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/"}' "$1"; }
 moment SessionStart | gt prime --moment start --client claude > "$PLAY/start"
@@ -62,7 +62,7 @@ while read -r line; do
 done
 "#;
 
-/// One whose turn lasts until it is told that it may end.
+/// An agent whose turn lasts until a mark lets it end.
 const IN_A_TURN: &str = r#"
 moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/"}' "$1"; }
 moment UserPromptSubmit | gt moment prompt --client claude
@@ -73,7 +73,7 @@ moment Stop | gt moment stop --client claude
 exec sleep 100000
 "#;
 
-/// One at a prompt whose account is at a limit when it is first told of mail.
+/// An agent at a prompt whose account reaches a limit when it first learns of mail.
 const AT_LIMIT: &str = r#"
 moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/","error":"rate_limit"}' "$1"; }
 moment SessionStart | gt prime --moment start --client claude > "$PLAY/start"
@@ -91,7 +91,7 @@ while read -r line; do
 done
 "#;
 
-/// A town whose mayor plays this script.
+/// Creates a town whose mayor plays this script.
 fn town_with(script: &str) -> Town {
     let town = Town::new();
     play(&town, script, "");
@@ -106,7 +106,7 @@ fn play(town: &Town, script: &str, more: &str) {
     ));
 }
 
-/// For each prompt so far, how many mails it had not read.
+/// Returns, for each prompt so far, how many mails the mayor had not read.
 pub fn prompts(town: &Town) -> Vec<u32> {
     let text = std::fs::read_to_string(town.folder().join("play/prompts")).unwrap_or_default();
     text.lines().map(|line| line.trim().parse().unwrap()).collect()
@@ -129,12 +129,13 @@ fn mails_to_overseer(town: &Town) -> Vec<String> {
     inbox.as_array().unwrap().iter().map(|mail| text(&mail["subject"])).collect()
 }
 
-/// The agent's process of the newest session at an address, while it runs.
+/// Returns the agent's process of the newest session at an address, if it runs.
 fn agent_of(town: &Town, address: &str) -> Option<ProcessId> {
     serde_json::from_value(town.json(&["session", "show", address])["session"]["agent"].clone()).unwrap()
 }
 
-/// A request → beads, a manual convoy, a sling → landed → SWARM_COMPLETE → what depended on it → landed → told.
+/// A request leads to beads, a manual convoy and a sling. They land, SWARM_COMPLETE comes, the dependent bead is slung
+/// and lands, and the overseer is told.
 fn build_a_street(town: &Town) {
     town.ok(&["up"]);
     let asked = town.json(&["mayor", "ask", "A street with a shop, please", "--wait", "--timeout", "50"]);
@@ -144,7 +145,7 @@ fn build_a_street(town: &Town) {
 }
 
 #[test]
-fn what_a_person_asks_the_mayor_for_is_built() {
+fn the_mayor_gets_built_what_a_person_asks_for() {
     let town = town_with(PLANS);
     build_a_street(&town);
     let second = std::fs::read_to_string(town.folder().join("play/second")).unwrap().trim().to_owned();
@@ -172,13 +173,13 @@ fn what_a_person_asks_the_mayor_for_is_built() {
 }
 
 #[test]
-fn f06_an_idle_town_with_a_sleeping_mayor_prompts_nobody_and_forks_nothing() {
+fn f06_an_idle_town_with_a_sleeping_mayor_prompts_no_agent_and_forks_nothing() {
     let town = town_with(PLANS);
     build_a_street(&town);
     town.wait_quiet();
     let heartbeat = || std::fs::metadata(town.root().join("deacon/heartbeat")).unwrap().modified().unwrap();
     let deacon = town.deacon().unwrap();
-    // What it was woken for last may be under way still.
+    // The work for which it was woken last may still be running.
     town.let_patrols_pass();
     let before = (prompts(&town).len(), children(deacon), town.ask("SELECT max(seq) FROM events"));
     let (mut last, mut looks) = (heartbeat(), 0);
@@ -195,7 +196,7 @@ fn f06_an_idle_town_with_a_sleeping_mayor_prompts_nobody_and_forks_nothing() {
 }
 
 #[test]
-fn f06_a_mayor_at_its_prompt_is_woken_for_mail_and_by_nothing_else() {
+fn f06_only_mail_wakes_a_mayor_at_its_prompt() {
     if !has_tmux() {
         return;
     }
@@ -215,7 +216,7 @@ fn f06_a_mayor_at_its_prompt_is_woken_for_mail_and_by_nothing_else() {
     assert_eq!(lines(), 2, "one line a question");
     let told = std::fs::read_to_string(town.folder().join("play/told")).unwrap();
     assert!(told.contains("Question 1") && told.contains("Question 2"), "{told}");
-    // A notice that asks nothing of it.
+    // A notice that needs no answer.
     let merged = "MR: x\nBead: x\nBranch: x\nTarget: x\nMerge-Commit: x\n";
     town.ok(&["mail", "send", "mayor/", "-s", "MERGED x", "-m", merged]);
     town.let_patrols_pass();
@@ -231,7 +232,7 @@ fn f06_a_mayor_at_its_prompt_is_woken_for_mail_and_by_nothing_else() {
 }
 
 #[test]
-fn a_town_that_drains_lets_the_mayor_finish_its_turn() {
+fn gt_down_lets_the_mayor_finish_its_turn() {
     let town = town_with(IN_A_TURN);
     town.ok(&["up"]);
     town.ok(&["mayor", "start"]);
@@ -250,7 +251,7 @@ fn a_town_that_drains_lets_the_mayor_finish_its_turn() {
 }
 
 #[test]
-fn f20_a_mayor_whose_turn_met_a_limit_goes_on_when_that_is_over() {
+fn f20_a_mayor_whose_turn_met_a_limit_continues_after_it() {
     if !has_tmux() {
         return;
     }
@@ -270,7 +271,8 @@ fn f20_a_mayor_whose_turn_met_a_limit_goes_on_when_that_is_over() {
     assert_eq!(town.conditions(), Vec::<String>::new());
 }
 
-/// Page faults of all children that a process ever waited for, and how many it has now. (No process runs without one.)
+/// Returns the page faults of all children that a process ever waited for, and how many it has now. (Every process
+/// causes page faults.)
 fn children(pid: i32) -> (u64, usize) {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let faults = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(8).unwrap().parse().unwrap();
@@ -280,7 +282,7 @@ fn children(pid: i32) -> (u64, usize) {
 }
 
 #[test]
-fn f16_the_mayor_is_kept_running_until_a_person_stops_it() {
+fn f16_the_mayor_is_restarted_until_a_person_stops_it() {
     let town = town_with(STAYS);
     assert_eq!(town.gt(&["mayor", "stop"]).code, 4, "there is none");
     let refused = town.gt(&["mayor", "start", "--agent", "nobody"]);
@@ -314,7 +316,7 @@ fn f16_the_mayor_is_kept_running_until_a_person_stops_it() {
 }
 
 #[test]
-fn f16_a_mayor_that_always_dies_is_given_up_and_a_person_is_told() {
+fn f16_a_mayor_that_always_dies_is_given_up_and_reported() {
     let town = Town::new();
     play(&town, "exit 3\n", "max_incarnations = 3\nback_off_seconds = 0\n");
     town.ok(&["up"]);
@@ -331,7 +333,7 @@ fn f16_a_mayor_that_always_dies_is_given_up_and_a_person_is_told() {
 }
 
 #[test]
-fn a_mayor_does_what_a_mayor_may_and_no_more() {
+fn a_mayor_may_do_only_what_its_role_allows() {
     let town = town_with(STAYS);
     town.ok(&["up"]);
     town.ok(&["mayor", "start"]);
@@ -378,7 +380,7 @@ fn a_mayor_does_what_a_mayor_may_and_no_more() {
 }
 
 #[test]
-fn crew_has_a_workspace_and_nothing_in_it_is_lost() {
+fn a_crew_members_workspace_loses_nothing() {
     let town = town_with(STAYS);
     let said = town.ok(&["crew", "add", RIG, "ann"]);
     let workspace = town.rig().join("crew/ann");
@@ -416,7 +418,7 @@ fn crew_has_a_workspace_and_nothing_in_it_is_lost() {
     assert_eq!(town.conditions(), Vec::<String>::new());
 }
 
-/// The pid that a session's agent had.
+/// Returns the pid that a session's agent had.
 fn agent_of_gone(town: &Town, address: &str) -> i32 {
     let process = town.ask(&format!("SELECT process FROM incarnations WHERE agent = '{address}'")).remove(0);
     let process: Value = serde_json::from_str(&process).unwrap();

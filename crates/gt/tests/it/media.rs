@@ -1,5 +1,5 @@
-//! Disks that are full or can't be written, and ledgers that others keep: an error that says what failed, on what, and what
-//! to do next; and nothing is changed. Disks are made in a mount namespace of the test's own.
+//! Full and unwritable disks, and ledgers that other programs lock. The error must say what failed, on what, and what
+//! to do next, and nothing may change. The disks are made in a mount namespace of the test's own.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::bd::Project;
 use crate::town::{Output, output, text};
 
-/// Whether disks can be made here; said clearly where not, and a failure where it is required.
+/// Returns whether the test can make disks here. If not, says so, or fails if it is required.
 fn has_mounts() -> bool {
     let script = "mount -t tmpfs -o size=1m none /mnt && mount -o remount,ro /mnt";
     let made = Command::new("unshare").args(["-rm", "sh", "-c", script]).output();
@@ -27,8 +27,8 @@ fn has_mounts() -> bool {
     works
 }
 
-/// Runs a shell script in a mount namespace. In it `bd` is the built one, and the folder `disk` is a disk of that size with
-/// a ledger in `disk/p` and a bead in it, `vt-first`.
+/// Runs a shell script in a mount namespace. There `bd` is the built one, and the folder `disk` is a disk of the given
+/// size with a ledger in `disk/p` that has the bead `vt-first`.
 fn on_disk(size: &str, script: &str) -> (Project, Output) {
     let project = Project::new();
     let folder = project.folder();
@@ -44,7 +44,7 @@ fn on_disk(size: &str, script: &str) -> (Project, Output) {
     (project, done)
 }
 
-/// The part of a script's output after the line `== name`.
+/// Returns the part of a script's output after the line `== name`.
 #[track_caller]
 fn part<'o>(output: &'o Output, name: &str) -> &'o str {
     let from = output.out.split_once(&format!("== {name}\n")).unwrap_or_else(|| panic!("no {name}: {output:#?}")).1;
@@ -52,11 +52,11 @@ fn part<'o>(output: &'o Output, name: &str) -> &'o str {
 }
 
 #[test]
-fn a_full_disk_is_told_and_changes_nothing() {
+fn a_full_disk_is_reported_and_changes_nothing() {
     if !has_mounts() {
         return;
     }
-    // Room is taken away bit by bit, so that each file in turn is the one that can't grow.
+    // The test removes free space bit by bit, so that each file in turn is the one that can't grow.
     let (_project, done) = on_disk(
         "4m",
         r#"
@@ -98,7 +98,7 @@ fn a_full_disk_is_told_and_changes_nothing() {
 }
 
 #[test]
-fn what_may_not_be_written_is_told_and_changes_nothing() {
+fn an_unwritable_ledger_is_reported_and_changes_nothing() {
     if !has_mounts() {
         return;
     }
@@ -132,9 +132,9 @@ fn what_may_not_be_written_is_told_and_changes_nothing() {
     assert!(after.starts_with("same"), "not a byte of the ledger was changed: {after}");
 }
 
-/// The deadline of a writer passes once for both.
+/// Both writers wait at the same time, so that the deadline passes once.
 #[test]
-fn a_ledger_that_others_keep_is_told_after_the_deadline() {
+fn a_ledger_that_another_program_locks_is_reported_after_the_deadline() {
     let (locked, kept) = (Project::new(), Project::new());
     let lock = std::fs::File::options()
         .create(true)
@@ -155,7 +155,7 @@ fn a_ledger_that_others_keep_is_told_after_the_deadline() {
         assert!(text(&value["error"]).contains(said), "{refused:#?}");
         assert!(text(&value["hint"]).contains("try again"), "{refused:#?}");
     }
-    // Readers wait for nobody.
+    // Readers do not wait for writers.
     assert_eq!(locked.json(&["count"])["count"], 0);
     drop(lock);
     other.execute_batch("ROLLBACK").unwrap();

@@ -11,19 +11,19 @@ use gt_world::Repo as _;
 
 use crate::simulated::{REMOTE, SimTown};
 
-/// How it ends.
+/// Expected end of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The work landed, after so many starts of its worker.
+    /// The work landed, after this many starts of its worker.
     Landed(usize),
-    /// A person has to look.
+    /// A person must look.
     Quarantined,
 }
 
-/// Ticks in which it must have ended.
+/// Number of ticks within which it must have ended.
 const LIMIT: u32 = 5_000;
 
-/// A worker that does its work, and something wrong at its first start.
+/// Builds the script of a worker that does its work, and something wrong at its first start.
 fn script(misbehaviour: &str) -> Script {
     let wrong = format!("[[act]]\nstep = 'implement'\nincarnation = 1\nmisbehave = '{misbehaviour}'\n");
     let work = "[[act]]\nstep = 'implement'\nwrite = { 'NEWS.md' = 'news' }\ncommit = 'News'\n";
@@ -63,7 +63,7 @@ fn check(misbehaviour: &str, expected: End) {
 }
 
 #[test]
-fn what_a_worker_does_wrong_is_caught() {
+fn the_town_catches_what_a_worker_does_wrong() {
     for (misbehaviour, expected) in [
         ("crash", End::Landed(2)),
         ("exit", End::Landed(2)),

@@ -1,4 +1,4 @@
-//! Moments as a client's hooks call them: the built binary, JSON on its standard input, a worker that runs.
+//! Moments (calls of a client's hooks): the built binary gets JSON on its standard input, while a worker runs.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it plays an agent that does harm")]
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::town::{GT, Output, RIG, Town, WORK, finish, text, write};
 
-/// A worker that waits in the middle of its work until it is told to go on.
+/// A worker that waits in the middle of its work until a mark lets it continue.
 const WAIT: &str = r#"
 [[act]]
 step = "implement"
@@ -19,7 +19,7 @@ signal = "there"
 await = "go-on"
 "#;
 
-/// A town whose one worker has begun and waits; what happens to it is played by hand.
+/// A town whose one worker has begun and waits. The test plays by hand what happens to it.
 struct Scene {
     town: Town,
     bead: String,
@@ -27,7 +27,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// `more` are lines of town.toml.
+    /// Creates it; `more` are lines of town.toml.
     fn new(more: &str) -> Self {
         let town = Town::new();
         let quick = "version = 1\nagent = \"sim\"\npatrol_seconds = 1\n";
@@ -46,7 +46,7 @@ impl Scene {
         self.town.session(&self.bead).0
     }
 
-    /// The token of the worker's newest session.
+    /// Returns the token of the worker's newest session.
     fn token(&self) -> String {
         let (_, _, agent) = self.town.session(&self.bead);
         let environment = std::fs::read(format!("/proc/{}/environ", agent.pid)).unwrap();
@@ -64,7 +64,7 @@ impl Scene {
         finish(child)
     }
 
-    /// A hook call that must not break its client; what it answers.
+    /// Calls a hook, which must not break its client. Returns its answer.
     fn moment_as(&self, token: &str, moment: &str, event: &str, more: &Value) -> String {
         let mut input = json!({ "session_id": "s", "transcript_path": "/t", "cwd": "/", "hook_event_name": event });
         input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -99,13 +99,13 @@ impl Scene {
         text(&shown["polecats"].as_array().unwrap().last().unwrap()["witness"]["verdict"])
     }
 
-    /// Waits until another incarnation of the worker is at its place.
+    /// Waits until the worker has another incarnation.
     fn wait_for_incarnation(&self, count: usize) {
         let started = "SELECT id FROM incarnations WHERE started_at IS NOT NULL";
         self.town.wait_until("the next incarnation", || self.town.ask(started).len() == count);
     }
 
-    /// Lets the worker go on to the end.
+    /// Lets the worker continue to its end.
     fn finish(self) {
         self.town.signal("go-on");
         self.town.wait_closed(&self.bead);
@@ -118,7 +118,7 @@ fn context(answer: &str) -> String {
 }
 
 #[test]
-fn f15_mail_goes_into_a_context_once_as_data_and_only_so_much() {
+fn f15_mail_enters_a_context_once_as_data_and_with_a_size_limit() {
     let scene = Scene::new("");
     let after = || scene.moment("after-tool", "PostToolUse", &json!({ "tool_name": "Bash", "tool_response": {} }));
     assert_eq!(after(), "", "no mail, no word");
@@ -142,7 +142,7 @@ fn f15_mail_goes_into_a_context_once_as_data_and_only_so_much() {
 }
 
 #[test]
-fn after_a_tool_a_ledger_that_has_not_changed_is_not_opened() {
+fn the_hook_after_a_tool_does_not_open_an_unchanged_ledger() {
     let scene = Scene::new("");
     let after = |token: &str| scene.moment_as(token, "after-tool", "PostToolUse", &json!({ "tool_name": "Bash" }));
     let token = scene.token();
@@ -160,7 +160,7 @@ fn after_a_tool_a_ledger_that_has_not_changed_is_not_opened() {
         assert_eq!(said, "");
         went_well && mark() != before
     };
-    // The deacon may write in between.
+    // The deacon may write between the two calls.
     assert!((0..20).any(|_| needs_no_ledger()), "the ledger was opened each time");
     let (id, _) = token.rsplit_once('.').unwrap();
     let before = mark();
@@ -174,13 +174,13 @@ fn after_a_tool_a_ledger_that_has_not_changed_is_not_opened() {
 }
 
 #[test]
-fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
+fn a_failing_hook_call_never_breaks_its_client_and_is_logged() {
     let scene = Scene::new("");
     let token = scene.token();
     let log = scene.folder().join("logs/hooks.log");
     let args = ["moment", "after-tool", "--client", "claude"];
     let silent = |output: Output| assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (0, "", ""));
-    // Nobody's: silent, not even a line.
+    // A call without a session is silent: it logs no line either.
     silent(scene.town.gt(&args));
     silent(scene.town.gt_with(&scene.town.root(), &[("GT_INCARNATION", "x.y")], &args));
     let nowhere = scene.town.folder().display().to_string();
@@ -189,7 +189,7 @@ fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
     for input in ["", "{", "[1]", "{\"session_id\": 7}", "\u{0}\u{1b}"] {
         silent(scene.call(&token, &args, input));
     }
-    // The ledger is kept by somebody else, and there is something to write.
+    // Another process locks the ledger, and the call has something to write.
     scene.mail("high", "Soon");
     let lock = std::fs::File::create(scene.town.root().join(".beads/beads.lock")).unwrap();
     lock.lock().unwrap();
@@ -205,7 +205,7 @@ fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
 }
 
 #[test]
-fn f01_what_an_agent_puts_into_its_folder_holds_up_nobody() {
+fn f01_files_that_an_agent_puts_into_its_folder_delay_no_other() {
     let scene = Scene::new("");
     scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "hello" }));
     let folder = scene.folder();
@@ -218,7 +218,7 @@ fn f01_what_an_agent_puts_into_its_folder_holds_up_nobody() {
     scene.town.let_patrols_pass();
     scene.town.let_patrols_pass();
     assert_eq!(scene.town.conditions(), Vec::<String>::new(), "nobody's patrol failed");
-    // Another worker's work is done meanwhile.
+    // Meanwhile another worker finishes its work.
     scene.town.script(WORK);
     let other = scene.town.bead("Meanwhile");
     scene.town.ok(&["sling", &other, RIG, "--runtime", "headless"]);
@@ -229,7 +229,7 @@ fn f01_what_an_agent_puts_into_its_folder_holds_up_nobody() {
 }
 
 #[test]
-fn what_a_role_may_not_do_is_refused_with_the_right_way() {
+fn the_guard_refuses_with_the_command_to_use_instead() {
     let scene = Scene::new("");
     let cwd = scene.town.rig().join("polecats/amber").display().to_string();
     let call = |command: &str, more: &Value| {
@@ -272,7 +272,7 @@ fn the_start_moment_primes_and_a_compaction_only_reminds() {
 }
 
 #[test]
-fn whatever_others_wrote_the_start_stays_small() {
+fn the_text_at_a_start_stays_small_whatever_others_wrote() {
     let scene = Scene::new("");
     let long = "A line of text that goes on.\n".repeat(400);
     for flag in ["--description", "--notes", "--design", "--acceptance"] {
@@ -291,7 +291,7 @@ fn whatever_others_wrote_the_start_stays_small() {
 }
 
 #[test]
-fn gupp_work_on_a_hook_keeps_a_turn_going_but_not_for_ever() {
+fn gupp_work_on_a_hook_keeps_a_turn_going_a_limited_number_of_times() {
     let scene = Scene::new("max_incarnations = 9\n");
     let waiting =
         json!({ "background_tasks": [{ "id": "b", "type": "shell", "status": "running", "description": "" }] });
@@ -304,7 +304,7 @@ fn gupp_work_on_a_hook_keeps_a_turn_going_but_not_for_ever() {
     assert!(reason.contains(&scene.bead) && reason.contains("gt step done implement"), "{reason}");
     assert!(scene.stop().contains("block"));
     assert_eq!(scene.stop(), "", "twice without anything new is enough");
-    // There is no waking a worker without a terminal or an input: another takes over, and that counts.
+    // A worker without a terminal or input can't be woken: a new incarnation takes over, and that counts.
     scene.wait_for_incarnation(2);
     let events = scene.town.events(&scene.bead);
     for event in ["worker-nudged", "worker-silent"] {
@@ -316,7 +316,7 @@ fn gupp_work_on_a_hook_keeps_a_turn_going_but_not_for_ever() {
 }
 
 #[test]
-fn urgent_mail_keeps_a_turn_going_once_and_who_is_done_may_go() {
+fn urgent_mail_keeps_a_turn_going_once_and_a_finished_worker_may_end() {
     let scene = Scene::new("linger_seconds = 3600\n");
     let token = scene.token();
     scene.mail("urgent", "Look first");
@@ -326,12 +326,12 @@ fn urgent_mail_keeps_a_turn_going_once_and_who_is_done_may_go() {
     assert_eq!(done.code, 0, "{done:?}");
     scene.moment_as(&token, "after-tool", "PostToolUse", &json!({}));
     assert_eq!(scene.moment_as(&token, "stop", "Stop", &json!({})), "");
-    // Its session ends then, long before the pause is over.
+    // Its session ends then, long before the pause has passed.
     scene.town.wait_quiet();
 }
 
 #[test]
-fn a_handoff_goes_to_the_next_incarnation_and_counts_against_nobody() {
+fn a_handoff_goes_to_the_next_incarnation_and_counts_as_no_failure() {
     let scene = Scene::new("linger_seconds = 3600\n");
     let token = scene.token();
     let handed = scene.call(&token, &["handoff", "-s", "Half done", "-m", "Look at the parser first."], "");
@@ -349,7 +349,7 @@ fn a_handoff_goes_to_the_next_incarnation_and_counts_against_nobody() {
 }
 
 #[test]
-fn f20_a_limit_parks_the_kind_and_whoever_met_it_begins_afresh_after_it() {
+fn f20_a_limit_parks_the_kind_and_its_worker_begins_afresh_after_it() {
     let scene = Scene::new("");
     let words = "You've hit your limit, resets in 3h 5m";
     scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "x" }));
@@ -379,7 +379,7 @@ fn f20_a_limit_parks_the_kind_and_whoever_met_it_begins_afresh_after_it() {
 }
 
 #[test]
-fn f20_a_question_to_a_person_is_told_once_and_forgotten_when_answered() {
+fn f20_a_question_to_a_person_is_reported_once_and_cleared_when_answered() {
     let scene = Scene::new("");
     let asks = json!({ "notification_type": "permission_prompt", "message": "May I use Bash?" });
     scene.moment("before-tool", "PreToolUse", &json!({ "tool_name": "Bash", "tool_input": {} }));
@@ -397,7 +397,7 @@ fn f20_a_question_to_a_person_is_told_once_and_forgotten_when_answered() {
 }
 
 #[test]
-fn f20_an_api_that_does_not_answer_is_a_condition_and_no_fault_of_the_worker() {
+fn f20_an_api_outage_is_a_condition_and_not_the_workers_failure() {
     let scene = Scene::new("");
     scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "x" }));
     let failure = json!({ "error": "server_error", "last_assistant_message": "529 Overloaded" });
@@ -408,7 +408,7 @@ fn f20_an_api_that_does_not_answer_is_a_condition_and_no_fault_of_the_worker() {
     scene.town.let_patrols_pass();
     assert_eq!((scene.verdict().as_str(), scene.incarnations()), ("limited", 1), "nobody is nudged or ended");
     scene.town.ok(&["resume", "--agent", "sim"]);
-    // It hears nothing, so it begins afresh.
+    // It does not learn of the end, so it begins afresh.
     scene.wait_for_incarnation(2);
     let explained = scene.town.ok(&["why", &scene.worker]);
     assert!(explained.contains("incarnations that count: 1 of"), "{explained}");
@@ -416,7 +416,7 @@ fn f20_an_api_that_does_not_answer_is_a_condition_and_no_fault_of_the_worker() {
 }
 
 #[test]
-fn what_a_client_took_is_counted_at_the_end_of_its_turn_and_of_its_session() {
+fn usage_is_counted_at_the_end_of_each_turn_and_session() {
     let scene = Scene::new("[prices]\ndate = \"a day\"\n");
     let transcript = scene.town.folder().join("transcript.jsonl");
     let line = |id: &str, model: &str, input: u64| {
@@ -461,7 +461,7 @@ fn what_a_client_took_is_counted_at_the_end_of_its_turn_and_of_its_session() {
     }
 }
 
-/// An agent in a terminal: what is typed becomes a prompt, which its "client" tells of; then its turn ends.
+/// An agent in a terminal: typed text becomes a prompt, for which its client calls the hook; then its turn ends.
 const CLIENT: &str = r#"#!/bin/sh
 call() { printf '%s' "$2" | gt moment "$1" --client claude >> "$GT_SIM_PLAY_DIR/answers"; }
 stty -echo
@@ -486,25 +486,25 @@ fn f05_a_nudge_is_one_fixed_line_at_an_idle_prompt_and_is_acknowledged() {
     write(&client, CLIENT);
     let play = town.folder().join("play");
     let kind = format!("[agents.typed]\ncommand = [\"sh\", {client:?}]\nenv = {{ GT_SIM_PLAY_DIR = {play:?} }}\n");
-    // Patrols far apart: what is typed is typed by hand.
+    // Long patrol intervals, so that the test types everything itself.
     write(&town.root().join("town.toml"), format!("version = 1\nagent = \"typed\"\npatrol_seconds = 60\n{kind}"));
     let bead = town.bead("Be woken");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG, "--runtime", "tmux"]);
     let lines = || std::fs::read_to_string(play.join("lines")).unwrap_or_default();
-    // It stalls at once: the witness wakes it.
+    // It stalls at once, and the witness wakes it.
     town.wait_until("the witness's nudge", || lines() == format!("{NUDGE_LINE}\n"));
     let worker = text(&town.json(&["bead", "show", &bead])[0]["assignee"]);
     let waiting = || text(&town.json(&["polecat", "show", &worker])["polecats"][0]["witness"]["verdict"]) == "waiting";
     town.wait_until("its turn to be over", waiting);
-    // A draft in the box is neither sent nor glued to the line.
+    // A draft in the input box is neither sent nor joined with the line.
     let plan: Value = serde_json::from_slice(&std::fs::read(town.session(&bead).0.join("plan.json")).unwrap()).unwrap();
     let said = town.ok(&["nudge", &worker, "-m", "Words of a person's"]);
     assert!(said.contains("has heard"), "{said} {plan}");
     assert_eq!(lines(), format!("{NUDGE_LINE}\n{NUDGE_LINE}\n"), "the words are in the mail only");
     let answers = std::fs::read_to_string(play.join("answers")).unwrap();
     assert!(answers.contains("Words of a person's"), "{answers}");
-    // Who is at work is not typed at.
+    // `gt` does not type at an agent that works.
     town.wait_until("its turn to be over", waiting);
     town.signal("busy");
     assert!(town.ok(&["nudge", &worker]).contains("has heard"));

@@ -1,5 +1,5 @@
-//! Towns whose workers are clients without hooks: shell scripts that stand in for them under their names, and print what
-//! the real ones were seen to print.
+//! Towns whose workers are clients without hooks. Shell scripts stand in for them under their names, and print what the
+//! real ones were seen to print.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it plays the client")]
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::town::{RIG, Town, WORK, text, write};
 
-/// Each client: its name, its version, what `gt peek` makes of the end of its turn, and what it prints when its work is over, with 1000 tokens read from the cache, 2000 otherwise, and
-/// 100 written.
+/// Each client: its name, its version, the line that `gt peek` shows at the end of its turn, and its output at the end
+/// of its work, with 1000 tokens read from the cache, 2000 other tokens, and 100 written.
 const CLIENTS: &[(&str, &str, &str, &str)] = &[
     (
         "codex",
@@ -30,7 +30,7 @@ const CLIENTS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// A town that has each client in its PATH, and lets them do everything.
+/// Creates a town that has each client in its PATH, and allows them everything.
 fn town(more: &str) -> Town {
     let mut town = Town::nowhere();
     let tools = town.folder().join("tools");
@@ -50,7 +50,7 @@ fn town(more: &str) -> Town {
     let installed = town.gt_with(town.folder(), &[], &["install", "town"]);
     assert_eq!(installed.code, 0, "{installed:?}");
     town.settle(more);
-    // Each prints its usage at its very end.
+    // Each client prints its usage at the very end.
     town.edit(&town.root().join("town.toml"), |text| text.replace("linger_seconds = 2", "linger_seconds = 600"));
     let remote = town.project("main", &[("run-tests", "true\n"), ("README.md", "An app\n")]);
     town.ok(&["rig", "add", RIG, &remote.display().to_string(), "--prefix", "ap"]);
@@ -65,8 +65,8 @@ fn row<'a>(rows: &'a Value, key: &str) -> &'a Value {
 }
 
 #[test]
-fn a_client_without_hooks_lands_a_bead_and_what_it_prints_is_counted() {
-    // A cap in money is no reason not to start what is counted and priced.
+fn a_client_without_hooks_lands_a_bead_and_its_printed_usage_is_counted() {
+    // A cap in money does not stop the start of a client whose usage is counted and priced.
     let town = town(
         "[spend]\nattempt_usd = 50\n[prices.models]\n\"m-1\" = { input = 10, output = 100 }\n\
          \"gemini-x\" = { input = 10, output = 100 }\n[agents.codex.usage]\nformat = \"codex-jsonl\"\nmodel = \"m-1\"\n\
@@ -84,7 +84,7 @@ fn a_client_without_hooks_lands_a_bead_and_what_it_prints_is_counted() {
         let row = row(&facts["cost"]["report"]["rows"], bead).clone();
         let seen = ["input", "output", "cache_read"].map(|field| row[field].as_u64().unwrap());
         assert_eq!(seen, [2000, 100, 1000], "{name}: {row}");
-        // 2000 · 10 + 100 · 100 + 1000 · 1, for a million.
+        // 2000 · 10 + 100 · 100 + 1000 · 1, per million.
         assert_eq!(row["usd"].as_f64().map(|usd| (usd * 1000.0).round()), Some(31.0), "{name}: {row}");
         let args = std::fs::read_to_string(town.folder().join(format!("play/{name}.args"))).unwrap();
         assert!(args.contains("gt prime") && args.contains(bead.as_str()), "{name}: {args}");
@@ -101,7 +101,7 @@ fn a_client_without_hooks_lands_a_bead_and_what_it_prints_is_counted() {
 }
 
 #[test]
-fn words_of_a_client_without_hooks_tell_why_it_does_not_start() {
+fn the_output_of_a_client_without_hooks_tells_why_it_does_not_start() {
     let town = town("");
     town.ok(&["up"]);
     for (name, says, condition) in [
@@ -131,7 +131,7 @@ fn words_of_a_client_without_hooks_tell_why_it_does_not_start() {
 }
 
 #[test]
-fn what_gt_cannot_count_is_said_to_be_unknown_and_no_cap_lets_it_start() {
+fn a_client_with_unknown_usage_does_not_start_under_a_cap() {
     let own = "[agents.mine]\ncommand = [\"sh\", \"-c\", \"gt sim-worker\", \"{prompt}\"]\n";
     let town = town(own);
     town.ok(&["up"]);
@@ -168,7 +168,7 @@ fn what_gt_cannot_count_is_said_to_be_unknown_and_no_cap_lets_it_start() {
 }
 
 #[test]
-fn a_client_that_gt_cannot_keep_to_a_mode_is_started_only_where_all_is_allowed() {
+fn a_client_that_can_not_be_held_to_a_mode_starts_only_if_everything_is_allowed() {
     let town = town("");
     town.ok(&["rig", "set", RIG, "trust="]);
     let bead = town.bead("Work");

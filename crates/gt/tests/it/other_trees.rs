@@ -1,10 +1,10 @@
-//! What of the overseer's environment leads to another tree than the one under test.
+//! Parts of the overseer's environment that lead to another tree than the one under test.
 
 use std::os::unix::fs::symlink;
 
 use crate::town::{RIG, Town, text, write};
 
-/// A town of an overseer with this PATH before the usual one, given from the temporary folder on.
+/// Creates a town whose overseer has these folders, relative to the temporary folder, before the usual PATH.
 fn town_with_path(folders: &[&str]) -> Town {
     let mut town = Town::nowhere();
     let own: Vec<String> = folders.iter().map(|folder| town.folder().join(folder).display().to_string()).collect();
@@ -21,7 +21,7 @@ fn add_rig(town: &Town) -> serde_json::Value {
 }
 
 #[test]
-fn what_belongs_to_one_environment_or_project_is_left_out_of_path() {
+fn folders_of_one_environment_or_project_are_left_out_of_path() {
     let left_out = [
         "venv/bin",
         "linked-venv/bin",
@@ -76,7 +76,7 @@ fn what_belongs_to_one_environment_or_project_is_left_out_of_path() {
 }
 
 #[test]
-fn a_set_up_that_leads_to_another_tree_makes_nothing_green() {
+fn a_set_up_that_installs_another_tree_makes_nothing_green() {
     let town = Town::empty();
     town.project("main", &[("run-tests", "true\n"), ("src/a.js", ""), (".gitignore", "node_modules\n.venv\n")]);
     write(&town.folder().join("elsewhere/x"), "");
@@ -113,7 +113,7 @@ fn a_set_up_that_leads_to_another_tree_makes_nothing_green() {
 }
 
 #[test]
-fn what_can_not_be_kept_out_is_told() {
+fn the_doctor_reports_what_can_not_be_kept_out() {
     let mut town = Town::nowhere();
     for (name, value) in [("PYTHONPATH", "/home/me/shop/src"), ("GIT_PREFIX", "x/"), ("NODE_PATH", "rel")] {
         town.set_env(name, value);
@@ -150,7 +150,7 @@ fn what_can_not_be_kept_out_is_told() {
 }
 
 #[test]
-fn variables_of_toolchains_reach_gates_and_what_does_not_is_told() {
+fn variables_of_toolchains_reach_gates_and_others_are_reported() {
     let mut town = Town::nowhere();
     for (name, value) in [
         ("RUSTUP_HOME", "/opt/rustup"),

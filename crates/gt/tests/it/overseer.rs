@@ -1,4 +1,5 @@
-//! Who is the overseer: what gates, set-up, acceptance commands and agents that lost their token get to by `gt`.
+//! Who counts as the overseer: what gates, set-up, acceptance commands and agents without their token can do through
+//! `gt`.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt, and lends it terminals")]
 
@@ -14,8 +15,8 @@ use crate::simulated::SimTown;
 use crate::terminals::has_tmux;
 use crate::town::{GT, Output, RIG, Town, WORK, output, text, write};
 
-/// Calls verbs that change a town, in the ways of one that has no right to: as it is, without any environment, and in a
-/// session of its own, adopted by whoever adopts orphans. `$1` names the place, `$2` says where reports go.
+/// Script that calls verbs which change a town, as a caller without rights would: unchanged, without any environment,
+/// and as an orphan in a session of its own. `$1` names the place, `$2` is the folder for reports.
 const ATTEMPTS: &str = r#"
 place=$1 reports=$2
 bead=$(gt bead list 2>/dev/null | sed -n 's/^\(ap-[a-z0-9]*\).*/\1/p' | head -1)
@@ -78,17 +79,17 @@ attempt inbox-of gt mail inbox --of overseer
 mv "$reports/$place.new" "$reports/$place"
 "#;
 
-/// What a gate can ask.
+/// Verbs that a gate may call.
 const READS: &[&str] = &["list", "show", "bd", "version"];
 
-/// A town that asks before it lands, whose gate, set-up and acceptance commands try.
+/// Creates a town that asks before it lands, and whose gate, set-up and acceptance commands try the verbs.
 fn town(sandbox: &str) -> Town {
     let town = Town::asking();
     let home = town.folder().join("home");
     let reports = home.join(".cache/reports");
     std::fs::create_dir_all(&reports).unwrap();
     write(&home.join("attempts.sh"), ATTEMPTS);
-    // Where a sandboxed worker finds it too.
+    // In a place where a sandboxed worker finds it too.
     let (script, play) = (reports.join("script.toml"), reports.join("play"));
     write(&script, WORK);
     std::fs::create_dir(&play).unwrap();
@@ -113,7 +114,7 @@ fn town(sandbox: &str) -> Town {
     town
 }
 
-/// What was reached at a place, and what was said.
+/// Returns what succeeded at a place, and the messages there.
 fn report(town: &Town, place: &str) -> BTreeMap<String, (bool, String)> {
     let file = town.folder().join("home/.cache/reports").join(place);
     town.wait_until(&format!("the report of {place}"), || file.exists());
@@ -125,7 +126,7 @@ fn report(town: &Town, place: &str) -> BTreeMap<String, (bool, String)> {
     report.lines().map(line).collect()
 }
 
-/// The state that none of the attempts may change.
+/// Returns the state that none of the attempts may change.
 fn state(town: &Town) -> (String, Vec<String>, Vec<String>) {
     let settings = std::fs::read_to_string(town.rig().join("rig.toml")).unwrap();
     let beads = town.ask("SELECT id || title FROM beads WHERE issue_type = 'task' ORDER BY id");
@@ -138,7 +139,7 @@ fn check_reads_only(town: &Town, place: &str) {
     for (name, (reached, said)) in &report {
         assert_eq!(*reached, READS.contains(&name.as_str()), "{place} {name}: {said}");
     }
-    // Why, and what works; but for what is refused to it as to any agent, and for what is not there yet.
+    // The refusal says why and what works. Verbs that any agent is refused, and missing things, have other errors.
     let elsewhere = |name: &str| ["done", "inbox-of"].contains(&name) || place != "gate" && name.ends_with("-approve");
     for (name, (_, said)) in report.iter().filter(|(name, (reached, _))| !reached && !elsewhere(name)) {
         let why = said.contains("so gt only reads for them: nothing was changed") && said.contains("gt rig gates list");
@@ -159,18 +160,18 @@ fn check_commands(sandbox: &str) {
     assert_eq!(state(&town), before);
     assert_eq!(town.ask("SELECT count(*) FROM merge_requests WHERE approved_by IS NOT NULL"), ["0"]);
     assert_eq!(town.status_of(&bead), "in_progress");
-    // The person outside still may.
+    // The person outside still may do it.
     town.ok(&["mq", "approve", "--all"]);
     town.wait_closed(&bead);
 }
 
 #[test]
-fn gates_set_up_and_acceptance_commands_only_read() {
+fn gates_set_up_and_acceptance_commands_can_only_read() {
     check_commands("none");
 }
 
 #[test]
-fn sandboxed_gates_set_up_and_acceptance_commands_only_read() {
+fn sandboxed_gates_set_up_and_acceptance_commands_can_only_read() {
     if has_bwrap() {
         check_commands("bwrap");
     }
@@ -188,7 +189,7 @@ fn check_lost(town: &Town, place: &str) {
 
 /// A worker, a hook of its commit, and the mayor, each without its token.
 #[test]
-fn an_agent_that_takes_its_token_off_is_nobody() {
+fn an_agent_without_its_token_has_no_rights() {
     let town = Town::asking();
     let home = town.folder().join("home");
     let reports = home.join(".cache/reports");
@@ -219,9 +220,9 @@ fn an_agent_that_takes_its_token_off_is_nobody() {
     assert_eq!((&settings, &beads), (&before.0, &before.1));
 }
 
-/// In the simulated world nothing stands above a process: its variable tells.
+/// In the simulated world a process has no ancestors: its variable marks it as a gate.
 #[test]
-fn a_simulated_gate_only_reads_too() {
+fn a_simulated_gate_can_only_read_too() {
     let town = SimTown::new("", &Script::default());
     let env = BTreeMap::from([("GT_GATE".to_owned(), town.town.layout.root.display().to_string())]);
     let caller = identity::caller(&town.town, &BTreeMap::new()).unwrap();
@@ -236,7 +237,7 @@ fn a_simulated_gate_only_reads_too() {
     }
 }
 
-/// What this very project's tests do: they make towns and are their overseers, and in those gates only read again.
+/// This project's own tests do the same: they create towns and are their overseers. Gates in those towns can only read.
 #[test]
 fn a_gate_can_make_a_town_of_its_own() {
     let town = Town::asking();
@@ -267,7 +268,7 @@ cd /; rm -rf "$own"
     assert_eq!(town.json(&["bead", "list"]).as_array().unwrap().len(), 0);
 }
 
-/// What a gate gets to besides gt, in the sandbox and without.
+/// Script that tries what a gate reaches besides `gt`, in the sandbox and without it.
 const REACHES: &str = r#"
 reports=$1 rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git"
 attempt() { name=$1; shift; if sh -c "$*" > /dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi >> "$reports/reach"; }
@@ -319,7 +320,7 @@ fn reaches(sandbox: &str) -> BTreeMap<String, bool> {
 }
 
 #[test]
-fn a_sandboxed_gate_gets_to_nothing_but_its_worktree_and_caches() {
+fn a_sandboxed_gate_reaches_only_its_worktree_and_caches() {
     if !has_bwrap() {
         return;
     }
@@ -327,10 +328,10 @@ fn a_sandboxed_gate_gets_to_nothing_but_its_worktree_and_caches() {
     assert_eq!(reached.len(), 18, "{reached:?}");
     for (name, reached) in &reached {
         let own = GATES_OWN.contains(&name.as_str()) || name == "lead";
-        // It could not be led elsewhere, so git still works there.
+        // Git could not be led elsewhere, so it still works there.
         assert_eq!(*reached, own, "{name}");
     }
-    // Without a sandbox it sees what this test looks for.
+    // Without a sandbox the gate reaches everything that this test looks for.
     let open = reaches("none");
     let kept: Vec<&String> = open.iter().filter(|(_, yes)| !**yes).map(|(name, _)| name).collect();
     assert!(
@@ -340,7 +341,7 @@ fn a_sandboxed_gate_gets_to_nothing_but_its_worktree_and_caches() {
 }
 
 #[test]
-fn where_the_sandbox_can_not_be_had_no_gate_runs_and_none_is_red() {
+fn without_a_working_sandbox_no_gate_runs_and_none_is_red() {
     let town = Town::new();
     let ran = town.folder().join("home/ran");
     town.edit(&town.rig().join("rig.toml"), |text| {
@@ -354,9 +355,9 @@ fn where_the_sandbox_can_not_be_had_no_gate_runs_and_none_is_red() {
     assert!(!town.conditions().contains(&"rig-held".to_owned()), "nothing is said of the trunk");
 }
 
-/// A stand-in for bubblewrap that makes no walls where they are for real, and so fails as bubblewrap does.
+/// A stand-in for bubblewrap that fails as bubblewrap does when it can't make its walls.
 #[test]
-fn walls_that_can_not_be_put_up_are_no_red_gate_and_a_gate_can_not_pretend_so() {
+fn a_failing_sandbox_is_not_a_red_gate_and_a_gate_can_not_fake_it() {
     if !has_bwrap() {
         return;
     }
@@ -379,7 +380,7 @@ fn walls_that_can_not_be_put_up_are_no_red_gate_and_a_gate_can_not_pretend_so() 
     assert!(failed.err.contains("bubblewrap can't run its gates: bwrap: Can't make walls"), "{failed:?}");
 }
 
-/// A merge request that waits for approval, in a town that wants it confirmed so.
+/// Creates a merge request that waits for approval, in a town that requires this confirmation.
 fn waiting(confirm: &str) -> (Town, String) {
     let town = Town::asking();
     let bead = town.bead("Work");
@@ -396,7 +397,7 @@ fn approved(town: &Town) -> bool {
     town.ask("SELECT count(*) FROM merge_requests WHERE approved_by IS NOT NULL") == ["1"]
 }
 
-/// Calls a shell in a terminal in which these words are typed again and again.
+/// Calls a shell in a terminal and types these words repeatedly.
 pub fn typed(town: &Town, word: &str, command: &str) -> Output {
     let quoted = command.replace('\'', "'\\''");
     let line = format!("(while sleep 0.3 && echo {word}; do :; done) | timeout 30 script -qec '{quoted}' /dev/null");
@@ -404,7 +405,7 @@ pub fn typed(town: &Town, word: &str, command: &str) -> Output {
 }
 
 #[test]
-fn an_approval_can_want_a_word_on_a_terminal_that_no_agent_has() {
+fn an_approval_can_require_a_word_typed_in_a_terminal_of_no_agent() {
     if !Path::new("/usr/bin/script").exists() || !Path::new("/usr/bin/prlimit").exists() {
         return;
     }
@@ -417,7 +418,7 @@ fn an_approval_can_want_a_word_on_a_terminal_that_no_agent_has() {
     assert!(wrong.out.contains("not confirmed") && !approved(&town), "{wrong:?}");
     let settings = typed(&town, &mr, &format!("{GT} rig set app trust=bypass; {GT} rig gates add app evil true"));
     assert!(settings.out.matches("not confirmed").count() == 2, "{settings:?}");
-    // The terminal's session was begun below a shim: so it is marked, whatever the caller did with its own mark.
+    // The terminal's session began below a shim, so it is marked, even if the caller removed its own mark.
     let of_agent = typed(&town, &mr, &format!("(sleep 0.5; {approve}) & prlimit --pid $$ --locks=1000:1000; wait"));
     assert!(of_agent.out.contains("this terminal is an agent's") && !approved(&town), "{of_agent:?}");
     let background = typed(&town, &mr, &format!("set -m; {approve} & wait"));
@@ -430,7 +431,7 @@ fn an_approval_can_want_a_word_on_a_terminal_that_no_agent_has() {
 }
 
 #[test]
-fn an_approval_can_want_a_key_that_agents_can_not_read() {
+fn an_approval_can_require_a_key_that_agents_can_not_read() {
     let (town, mr) = waiting("");
     let key = town.folder().join("home/.config/gt/overseer.key");
     let inside = town.gt(&["town", "key", "app/key"]);
@@ -456,7 +457,7 @@ fn an_approval_can_want_a_key_that_agents_can_not_read() {
     let away = away.display().to_string();
     let by_variable = town.gt_with(&town.root(), &[("GT_OVERSEER_KEY_FILE", away.as_str())], &["mq", "approve", &mr]);
     assert!(by_variable.code == 0 && approved(&town), "{by_variable:?}");
-    // As from a program that keeps passwords.
+    // Reads the key from a program, as a password manager provides it.
     let piped = format!("cat {away} | GT_OVERSEER_KEY_FILE=/dev/stdin {GT} rig set {RIG} landing=auto");
     let piped = output(town.program("sh", &town.root()).args(["-c", &piped]));
     assert_eq!(piped.code, 0, "{piped:?}");
@@ -464,9 +465,9 @@ fn an_approval_can_want_a_key_that_agents_can_not_read() {
     town.ok(&["rig", "set", RIG, "landing=ask"]);
 }
 
-/// In the town's own tmux every process is an agent's, whoever typed there.
+/// In the town's own tmux every process counts as an agent's, even if a person typed there.
 #[test]
-fn a_new_window_in_the_towns_tmux_is_no_persons() {
+fn a_new_window_in_the_towns_tmux_counts_as_an_agents() {
     if !has_tmux() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Which PATH agents and gates get: the overseer's, as a shell of theirs last had it; and `gt` is always found in it.
+//! The PATH of agents and gates: the overseer's, as their shell last had it; and it always contains `gt`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,7 +7,7 @@
 
 use crate::town::{GT, RIG, Town, write};
 
-/// Steps that note what a login shell, a plain one and one with an empty environment find.
+/// Steps that record what a login shell, a plain shell and a shell with an empty environment find.
 const LOGIN: &str = r#"
 [[act]]
 step = "implement"
@@ -24,7 +24,7 @@ cd - && echo done > done.txt
 commit = "Do the work"
 "#;
 
-/// The stored PATH, as the ledger has it.
+/// Returns the stored PATH from the ledger.
 fn stored(town: &Town) -> String {
     town.ask("SELECT value FROM meta WHERE key = 'path'").pop().unwrap()
 }
@@ -34,12 +34,12 @@ fn played(town: &Town, name: &str) -> String {
 }
 
 #[test]
-fn a_login_shell_of_a_workers_finds_gt() {
+fn a_workers_login_shell_finds_gt() {
     let town = Town::new();
     town.script(
         &LOGIN.replace("cd \"$GT_SIM_PLAY_DIR\"", "gt prime > \"$GT_SIM_PLAY_DIR/prime\"; cd \"$GT_SIM_PLAY_DIR\""),
     );
-    // What a profile does on most systems.
+    // A profile as most systems have it.
     write(&town.folder().join("home/.bash_profile"), "PATH=/usr/local/bin:/usr/bin:/bin\nexport PATH\n");
     let bead = town.bead("A thing");
     town.ok(&["up"]);
@@ -54,7 +54,7 @@ fn a_login_shell_of_a_workers_finds_gt() {
 }
 
 #[test]
-fn what_was_installed_later_is_found_after_gt_up_or_an_update() {
+fn workers_find_later_installed_programs_after_gt_up_or_an_update() {
     let mut town = Town::new();
     let tools = town.folder().join("later");
     write(&tools.join("late-agent"), "#!/bin/sh\n");
@@ -64,14 +64,14 @@ fn what_was_installed_later_is_found_after_gt_up_or_an_update() {
     assert!(missing.code == 5 && missing.out.contains("then gt agent check late --update"), "{missing:?}");
     let before = stored(&town);
     town.set_env("PATH", &format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
-    // Looking changes nothing, and says what would.
+    // `gt agent check` alone changes nothing, and says what `--update` would change.
     let looked = town.gt(&["agent", "check", "late"]);
     assert!(looked.out.contains(&format!("yours differs: +{}", tools.display())), "{looked:?}");
     assert_eq!(stored(&town), before);
     let updated = town.gt(&["agent", "check", "late", "--update"]);
     assert!(updated.err.contains(&format!("+{}", tools.display())), "{updated:?}");
     assert!(updated.out.contains(&tools.join("late-agent").display().to_string()), "{updated:?}");
-    // Without it in the PATH `gt up` takes it out again, and says which kind of agent is lost by that.
+    // If the folder is no longer in the PATH, `gt up` removes it, and names the kind of agent that loses its program.
     town.edit(&town.root().join("town.toml"), |text| text.replacen("agent = \"sim\"", "agent = \"late\"", 1));
     town.set_env("PATH", &std::env::var("PATH").unwrap());
     let up = town.gt(&["up"]);
@@ -83,10 +83,10 @@ fn what_was_installed_later_is_found_after_gt_up_or_an_update() {
 }
 
 #[test]
-fn no_agents_and_no_gates_path_is_ever_taken() {
+fn gt_never_stores_the_path_of_an_agent_or_gate() {
     let town = Town::new();
     let odd = "/odd/place";
-    // A gate, and a worker, with a PATH of their own.
+    // A gate and a worker with a PATH of their own.
     town.ok(&[
         "rig",
         "gates",
@@ -106,7 +106,7 @@ fn no_agents_and_no_gates_path_is_ever_taken() {
     town.ok(&["sling", &bead, RIG]);
     town.wait_closed(&bead);
     assert_eq!(stored(&town), before);
-    // The town's own folder, which agents have first, is never part of it.
+    // The town's own folder comes first for agents, and is never part of the stored PATH.
     let bin = town.root().join("bin").display().to_string();
     let updated = town.gt_with(
         town.folder(),
@@ -118,7 +118,7 @@ fn no_agents_and_no_gates_path_is_ever_taken() {
 }
 
 #[test]
-fn a_preset_that_loses_its_hooks_is_refused_when_it_is_loaded() {
+fn settings_that_drop_a_clients_hooks_are_refused() {
     let town = Town::empty();
     let plain = std::fs::read_to_string(town.root().join("town.toml")).unwrap();
     let set = |more: &str| write(&town.root().join("town.toml"), format!("{plain}\n{more}"));

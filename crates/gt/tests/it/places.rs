@@ -1,4 +1,4 @@
-//! Which ledger a call of `bd` is about outside of any town, and with what `bd init` begins.
+//! Which ledger `bd` uses outside of any town, and what `bd init` puts into a new one.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::bd::Project;
 use crate::town::{text, write};
 
-/// A project that is a repository with one commit.
+/// Creates a project that is a repository with one commit.
 fn repository() -> Project {
     let project = Project::bare();
     project.git_at(&project.folder(), &["init", "--quiet", "--initial-branch", "main"]);
@@ -54,7 +54,7 @@ fn all_worktrees_of_a_repository_share_one_ledger() {
 }
 
 #[test]
-fn a_ledger_that_is_made_in_a_worktree_is_the_repositorys() {
+fn a_ledger_made_in_a_worktree_belongs_to_the_repository() {
     let project = repository();
     let other = worktree(&project, "other");
     ok_at(&project, &other, &["init", "--prefix", "x"]);
@@ -64,7 +64,7 @@ fn a_ledger_that_is_made_in_a_worktree_is_the_repositorys() {
 }
 
 #[test]
-fn worktrees_of_a_bare_repository_share_the_ledger_in_it() {
+fn worktrees_of_a_bare_repository_share_one_ledger() {
     let project = repository();
     let top = project.folder().parent().unwrap().to_owned();
     project.git_at(&top, &["clone", "--quiet", "--bare", "proj", "bare.git"]);
@@ -80,12 +80,12 @@ fn worktrees_of_a_bare_repository_share_the_ledger_in_it() {
 }
 
 #[test]
-fn a_submodule_is_a_project_of_its_own() {
+fn a_submodule_has_its_own_ledger() {
     let project = repository();
     project.ok(&["init", "--prefix", "x"]);
     let sub = project.folder().join("sub");
     std::fs::create_dir(&sub).unwrap();
-    // As git writes it: a repository within the other's, which has no common folder.
+    // As git does it: a repository inside the other's git folder, without a common folder.
     std::fs::create_dir_all(project.folder().join(".git/modules/sub")).unwrap();
     write(&sub.join(".git"), "gitdir: ../.git/modules/sub\n");
     ok_at(&project, &sub, &["init", "--prefix", "y"]);
@@ -103,7 +103,7 @@ fn a_redirect_leads_to_the_ledger_that_it_names() {
         write(&elsewhere.join(".beads/redirect"), target);
         assert!(ok_at(&project, &elsewhere, &["list"]).contains(&id), "{target}");
     }
-    // A worktree's own redirect comes before what its repository has.
+    // A worktree's own redirect takes precedence over the redirect of its repository.
     let (other, own) = (worktree(&project, "other"), project.folder().with_file_name("own"));
     std::fs::create_dir(&own).unwrap();
     ok_at(&project, &own, &["init", "--prefix", "y"]);
@@ -112,13 +112,13 @@ fn a_redirect_leads_to_the_ledger_that_it_names() {
 }
 
 #[test]
-fn a_redirect_that_leads_nowhere_is_an_error_and_makes_no_second_ledger() {
+fn a_redirect_to_a_missing_ledger_is_an_error_and_creates_none() {
     let project = repository();
     project.ok(&["init", "--prefix", "x"]);
     write(&project.folder().join(".beads/redirect"), "../gone/.beads");
     let refused = project.bd(&["list"]);
     assert!(refused.code == 1 && refused.err.contains("there is no ledger"), "{refused:#?}");
-    // What is no path says nothing.
+    // A redirect file without a usable path has no effect.
     for odd in ["", "\u{0}", "a\u{1b}b", &"x".repeat(100_000)] {
         write(&project.folder().join(".beads/redirect"), odd);
         project.ok(&["list"]);
@@ -132,7 +132,7 @@ fn a_redirect_that_leads_nowhere_is_an_error_and_makes_no_second_ledger() {
 }
 
 #[test]
-fn a_clone_begins_with_the_prefix_and_the_beads_of_its_file() {
+fn init_in_a_clone_takes_prefix_and_beads_from_its_file() {
     let project = repository();
     project.ok(&["init", "--prefix", "app"]);
     let ids = ["One", "Two"].map(|title| project.q(&[title]));
@@ -151,7 +151,7 @@ fn a_clone_begins_with_the_prefix_and_the_beads_of_its_file() {
 }
 
 #[test]
-fn a_file_that_cant_be_read_whole_makes_no_ledger() {
+fn init_creates_no_ledger_from_a_file_with_bad_lines() {
     let project = repository();
     write(&project.folder().join(".beads/issues.jsonl"), "{\"id\":\"app-1\",\"title\":\"T\"}\n<<<<<<< HEAD\n");
     let refused = project.bd(&["init"]);

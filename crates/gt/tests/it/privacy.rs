@@ -1,4 +1,4 @@
-//! Who else on the machine may read what a town keeps.
+//! Which other users of the machine may read what a town keeps.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::path::Path;
 use crate::clients::{log_in, town};
 use crate::town::{GT, RIG, Town};
 
-/// Calls `gt` as a user would who keeps nothing from others.
+/// Calls `gt` with a umask that hides nothing from other users.
 fn openly(town: &Town, cwd: &Path, args: &[&str]) {
     let mut shell = town.program("sh", cwd);
     let output = shell.args(["-c", "umask 000; exec \"$0\" \"$@\"", GT]).args(args).output().unwrap();
     assert!(output.status.success(), "gt {}: {output:?}", args.join(" "));
 }
 
-/// The rights that a file or folder gives to others.
+/// Returns the rights that a file or folder gives to other users.
 fn others(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o077
 }
@@ -34,7 +34,7 @@ fn check_session(runtime: &str) {
 }
 
 #[test]
-fn what_a_session_keeps_is_its_owners_only_whatever_the_umask() {
+fn only_the_owner_can_read_session_files_with_any_umask() {
     check_session("headless");
     if crate::terminals::has_tmux() {
         check_session("tmux");
@@ -42,7 +42,7 @@ fn what_a_session_keeps_is_its_owners_only_whatever_the_umask() {
 }
 
 #[test]
-fn a_new_town_is_its_owners_only_whatever_the_umask() {
+fn only_the_owner_can_read_a_new_town_with_any_umask() {
     let town = Town::nowhere();
     openly(&town, town.folder(), &["install", "town"]);
     assert_eq!(others(&town.root()), 0);

@@ -1,4 +1,5 @@
-//! Proofs of a rig: what is red is explained, what is green turns red where the code is broken, and nothing runs unseen.
+//! Proofs of a rig: `gt` explains what is red, green gates turn red when the code is broken, and nothing runs that the
+//! person has not seen.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -11,7 +12,7 @@ use crate::town::{GT, Output, RIG, Town, finish, identity_of, output, text, writ
 
 const TEST: &str = "import unittest\n\nimport shop\n\n\nclass Sum(unittest.TestCase):\n    def test_sum(self):\n        self.assertEqual(shop.total([1, 2]), 3)\n";
 
-/// A town and a project of Python's standard library; `None` where there is no Python.
+/// Creates a town and a project that uses only Python's standard library. Returns `None` if there is no Python.
 fn python() -> Option<(Town, String)> {
     let town = town_with("python3")?;
     let manifest = "[project]\nname = \"shop\"\nversion = \"1\"\n";
@@ -42,7 +43,7 @@ fn gates_that_test_another_tree_are_found_by_breaking_this_one() {
     let doctor = town.gt(&["doctor"]).out;
     assert!(doctor.contains("FAIL  app: what gates see: they stay green though shop.py is broken"), "{doctor}");
 
-    // What is found in the trunk takes the place of a red gate only.
+    // A proposed gate of the trunk replaces only a red gate.
     town.edit(&rig_toml, |text| text.replace(&elsewhere, "false"));
     let fixed = town.ok(&["rig", "prove", RIG, "--fix"]);
     assert!(fixed.contains("changed in rig.toml: gate unittest: python3 -m unittest discover"), "{fixed}");
@@ -50,7 +51,7 @@ fn gates_that_test_another_tree_are_found_by_breaking_this_one() {
 }
 
 #[test]
-fn the_doctor_says_when_files_were_broken_last_and_repeats_it() {
+fn the_doctor_reports_the_last_negative_proof_and_repeats_it() {
     let Some((town, remote)) = python() else { return };
     town.ok(&["rig", "add", RIG, &remote, "--skip-proof"]);
     let seen = || {
@@ -68,12 +69,12 @@ fn the_doctor_says_when_files_were_broken_last_and_repeats_it() {
     let commit = town.remote_branch("main")[..10].to_owned();
     assert!(seen().ends_with(&format!(" UTC on {commit})")), "{}", seen());
 
-    // Where the gates are quick, it is repeated on the trunk as it is now.
+    // If the gates are quick, the doctor repeats the proof on the current trunk.
     let moved = town.push_a_commit("more.py", "x = 1\n")[..10].to_owned();
     town.ok(&["rig", "fetch", RIG]);
     assert!(seen().starts_with("ok") && seen().ends_with(&format!(" UTC on {moved})")), "{}", seen());
 
-    // Where they are not, what is known is told with its age, and a proof that breaks nothing takes nothing back.
+    // If they are slow, it reports the last result with its age. A proof that breaks nothing does not replace it.
     let ledger = rusqlite::Connection::open(town.root().join(".beads/beads.db")).unwrap();
     let slow = "UPDATE meta SET value = json_set(value, '$.took_ms', 3600000) WHERE key = 'gates-seen:app'";
     assert_eq!(ledger.execute(slow, []).unwrap(), 1);
@@ -92,7 +93,7 @@ fn the_doctor_says_when_files_were_broken_last_and_repeats_it() {
 }
 
 #[test]
-fn nothing_runs_that_was_not_seen_first() {
+fn rig_add_runs_nothing_that_the_person_has_not_seen() {
     let Some((town, remote)) = python() else { return };
     let shown = town.ok(&["rig", "add", RIG, &remote, "--dry-run"]);
     assert!(shown.contains("gate unittest: python3 -m unittest discover  (pyproject.toml)"), "{shown}");
@@ -110,7 +111,7 @@ fn nothing_runs_that_was_not_seen_first() {
 }
 
 #[test]
-fn a_proof_that_is_cut_short_leaves_the_rig_held_by_name() {
+fn a_killed_proof_leaves_the_rig_held_with_a_reason() {
     let Some((town, remote)) = python() else { return };
     let cut = town.gt_with(&town.root(), &[("GT_FAULT", "commit:prove:before")], &["rig", "add", RIG, &remote]);
     assert_ne!(cut.code, 0);
@@ -118,9 +119,10 @@ fn a_proof_that_is_cut_short_leaves_the_rig_held_by_name() {
     assert!(why.contains("its gates were not run on the trunk yet: `gt rig prove app` runs them"), "{why}");
 }
 
-/// Calls `gt` in a group of its own, and sends that an interrupt once `mark` is there, as a terminal does for Ctrl-C.
+/// Calls `gt` in its own process group, and sends the group an interrupt as soon as `mark` exists, as a terminal does
+/// for Ctrl-C.
 fn interrupted(town: &Town, mark: &str, args: &[&str]) -> Output {
-    // A shell that runs the tests in the background makes them ignore SIGINT; `env` sets that back.
+    // A shell that runs the tests in the background makes them ignore SIGINT; `env` restores the default.
     let mut command = town.program("env", &town.root());
     command.arg("--default-signal=INT").arg(GT).args(args).process_group(0);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -131,7 +133,7 @@ fn interrupted(town: &Town, mark: &str, args: &[&str]) -> Output {
 }
 
 #[test]
-fn an_interrupted_proof_leaves_a_named_state_and_no_process() {
+fn an_interrupted_proof_leaves_a_reason_and_no_process() {
     let town = Town::empty();
     let play = town.folder().join("play");
     let gate = format!("cd {}\n(exec sleep 1000) &\necho $$ $! > pids && touch begun\nwait\n", play.display());
@@ -158,7 +160,7 @@ fn an_interrupted_proof_leaves_a_named_state_and_no_process() {
 }
 
 #[test]
-fn a_rig_that_was_cut_short_before_the_town_knew_it_is_named() {
+fn the_doctor_names_a_rig_whose_adding_was_interrupted() {
     let town = Town::empty();
     let remote = town.project("main", &[("run-tests", "true\n")]).display().to_string();
     let cut = town.gt_with(&town.root(), &[("GT_FAULT", "commit:rig add:before")], &["rig", "add", RIG, &remote]);
@@ -172,7 +174,7 @@ fn a_rig_that_was_cut_short_before_the_town_knew_it_is_named() {
 }
 
 #[test]
-fn what_a_red_gate_lacks_of_the_person_s_shell_is_taken_by_fix_but_no_variable_without_a_word() {
+fn fix_gives_a_red_gate_the_persons_path_but_asks_about_variables() {
     let mut town = Town::empty();
     let gate = "late-tool || exit\ntest -n \"$SHOP_DATABASE\" || { echo \"KeyError: 'SHOP_DATABASE'\"; exit 1; }\n";
     let remote = town.project("main", &[("run-tests", gate)]).display().to_string();
@@ -187,7 +189,7 @@ fn what_a_red_gate_lacks_of_the_person_s_shell_is_taken_by_fix_but_no_variable_w
     town.set_env("PATH", &path);
     town.set_env("SHOP_DATABASE", "hush");
     let fix = ["rig", "prove", RIG, "--fix"];
-    // Without a terminal nobody can be asked.
+    // Without a terminal `gt` can't ask a person.
     let fixed = output(town.program("setsid", &town.root()).args(["-w", GT]).args(fix));
     let taken = format!("the PATH of agents and gates is that of this shell now: +{}", later.display());
     assert!(fixed.code == 1 && fixed.out.contains(&taken), "{fixed:#?}");
@@ -208,7 +210,7 @@ fn what_a_red_gate_lacks_of_the_person_s_shell_is_taken_by_fix_but_no_variable_w
 }
 
 #[test]
-fn all_gates_are_tried_and_red_is_explained() {
+fn a_proof_runs_all_gates_and_explains_red_ones() {
     let mut town = Town::nowhere();
     town.set_env("SHOP_DATABASE", "postgres://me:hush@localhost/shop");
     town.gt_with(town.folder(), &[], &["install", "town"]);
@@ -244,7 +246,7 @@ fn all_gates_are_tried_and_red_is_explained() {
 }
 
 #[test]
-fn a_lint_that_is_red_on_the_trunk_holds_no_rig() {
+fn a_lint_that_is_red_on_the_trunk_does_not_hold_the_rig() {
     let Some(town) = town_with("npm") else { return };
     let manifest = "{ \"scripts\": { \"test\": \"node test.js\", \"lint\": \"eslint-of-nowhere . && eslint .\" } }\n";
     let lib = "exports.two = () => 2;\n";

@@ -1,5 +1,5 @@
-//! The README, word by word, in an empty home folder. A stand-in for the client plays the worker; the real one follows
-//! it in `cargo xtask e2e claude town-readme`.
+//! The README, word by word, in an empty home folder. A stand-in for the client plays the worker; `cargo xtask e2e
+//! claude town-readme` does the same with the real one.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it types what a reader would")]
 
@@ -18,7 +18,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// The project is a repository with one commit, made by `more`, a shell's words in `~/src`.
+    /// Creates the project as a repository with one commit; the shell commands `more` run in `~/src`.
     fn new(more: &str) -> Self {
         let mut town = Town::nowhere();
         let tools = town.folder().join("tools");
@@ -39,7 +39,7 @@ impl Reader {
         self.town.folder().join("home")
     }
 
-    /// Types commands into one and the same shell; it stops at the first that fails.
+    /// Types commands into one shell, which stops at the first that fails.
     fn types(&self, commands: &str) -> Output {
         let at = self.town.folder().join("cwd");
         let kept = at.display();
@@ -48,7 +48,7 @@ impl Reader {
         output(bash.args(["-ec", &line]))
     }
 
-    /// Installs the client, as a person does who has `gt` already: into a folder that was not in the PATH before.
+    /// Installs the client as a person does who already has `gt`: into a folder that was not in the PATH before.
     fn installs_the_client(&mut self) {
         let later = clients::install_in(&self.town, "later");
         let tools = self.town.folder().join("tools");
@@ -56,7 +56,7 @@ impl Reader {
         self.town.set_env("PATH", &path);
     }
 
-    /// Types the blocks of that name; `wait` sees to what a block waits for.
+    /// Types the blocks of this name. `wait` waits for what each block needs.
     fn follows(&self, name: &str, wait: impl FnMut(&Self, &str)) -> String {
         self.follows_blocks(blocks_of(name), wait)
     }
@@ -86,20 +86,20 @@ fn blocks_of(name: &str) -> Vec<Block> {
     found
 }
 
-/// Commands that a block is to be run by without its end: the first of the story.
+/// Returns the commands of the story's first block without its end.
 fn first_block() -> String {
     blocks_of("first-hour").remove(0).commands
 }
 
 #[test]
-fn the_first_hour_goes_as_it_is_written() {
+fn the_readmes_first_hour_works_as_written() {
     let mut reader = Reader::new("git clone -q --bare app origin.git && git -C app remote add origin ~/src/origin.git");
     let mut rest = blocks_of("first-hour");
     let first = reader.follows_blocks(vec![rest.remove(0)], |_, when| panic!("what is `{when}`?"));
-    // As it is written, `gt` comes first: what is installed later must be found all the same.
+    // In the README `gt` comes first, so `gt` must find what is installed later.
     reader.installs_the_client();
     clients::log_in(&reader.town);
-    // What a person has answered in the client's own terminal.
+    // A person has answered this in the client's own terminal.
     let trusted = reader.home().join("gt/app/.repo.git").display().to_string();
     reader.town.edit(&reader.home().join(".claude.json"), |text| {
         let mut state: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -158,18 +158,18 @@ fn a_folder_without_a_remote_is_refused_with_two_ways_out() {
 }
 
 #[test]
-fn a_folder_without_a_remote_may_have_its_trunk_where_nobody_stands() {
+fn a_folder_without_a_remote_may_land_on_a_branch_that_is_not_checked_out() {
     let reader = Reader::new("git -C app switch -qc mine");
     let added = reader.types(&first_block().replace("~/src/app ", "~/src/app --branch main "));
     assert!(added.code == 0 && added.out.contains("work lands on main of "), "{added:?}");
 }
 
 #[test]
-fn settings_are_changed_as_it_is_written() {
+fn the_readmes_settings_work_as_written() {
     let reader = Reader::new("git clone -q --bare app origin.git && git -C app remote add origin ~/src/origin.git");
     let begun = reader.types(&first_block());
     assert_eq!(begun.code, 0, "{begun:?}");
-    // What is to be written into a file works where it is appended to the one that was made.
+    // Settings for a file work when appended to the generated one.
     let appended = blocks(README).unwrap().into_iter().filter(|block| block.how == "append");
     let count = appended.map(|block| {
         let typed = reader.types(&format!("cat >> {} << 'END'\n{}\nEND\ngt status", block.name, block.commands));
@@ -207,7 +207,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("security.md", include_str!("../../../../docs/security.md")),
 ];
 
-/// A town with two fresh rigs: one in whose file nothing was pinned, and one that has a gate and a set-up.
+/// Creates a town with two fresh rigs: one whose file has no pinned settings, and one that has a gate and a set-up.
 fn with_fresh_files() -> Town {
     let town = Town::nowhere();
     assert_eq!(town.gt_with(town.folder(), &[], &["install", "town"]).code, 0);
@@ -220,7 +220,7 @@ fn with_fresh_files() -> Town {
 }
 
 #[test]
-fn settings_that_documents_show_work_where_they_are_appended_and_verbs_change_them_there() {
+fn settings_in_the_documents_work_when_appended_and_verbs_change_them() {
     let town = with_fresh_files();
     let files = ["town.toml", "app/rig.toml", "plain/rig.toml"].map(|name| town.root().join(name));
     let fresh = files.each_ref().map(|path| std::fs::read_to_string(path).unwrap());
@@ -259,7 +259,7 @@ fn settings_that_documents_show_work_where_they_are_appended_and_verbs_change_th
 }
 
 #[test]
-fn a_table_beside_a_setting_of_its_own_is_joined_and_a_key_twice_is_told_by_lines() {
+fn repeated_tables_are_joined_and_a_repeated_key_is_reported_with_its_lines() {
     let town = with_fresh_files();
     let path = town.root().join("town.toml");
     let fresh = std::fs::read_to_string(&path).unwrap().replace("# spend.daily_usd", "spend.daily_usd");

@@ -1,5 +1,5 @@
-//! A whole town in a temporary folder: real git, and real workers through the built `gt`. The test itself is the
-//! deacon, so that it says when the deacon looks.
+//! A whole town in a temporary folder, with real git and real workers through the built `gt`. The test itself is the
+//! deacon, so that it decides when the deacon looks.
 
 #![expect(
     clippy::disallowed_methods,
@@ -31,21 +31,22 @@ const GT: &str = env!("CARGO_BIN_EXE_gt");
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A real town. It is taken down when this is dropped.
+/// A real town. Dropping it takes the town down.
 pub struct RealTown {
     folders: Folders,
     env: BTreeMap<String, String>,
     town: Town,
     memory: RefCell<Memory>,
-    // Last, so that the folder goes last.
+    // Last, so that the folder is removed last.
     _folder: TempDir,
 }
 
 impl RealTown {
-    /// A town with the demo's project as its one rig, whose workers play `script`. `settings` are lines of town.toml.
+    /// Creates a town with the demo's project as its one rig, whose workers play `script`. `settings` are lines of
+    /// town.toml.
     pub fn new(settings: &str, prefix: &str, script: &Script) -> Self {
         let folder = TempDir::new().unwrap();
-        // The name may lead through a link, and the town's paths must be the real ones.
+        // The temporary folder's name may contain a link, and the town's paths must be the real ones.
         let root = folder.path().canonicalize().unwrap();
         let (folders, env) = (Folders::new(&root), environment(&root));
         let remote = make_project(&root).unwrap();
@@ -62,12 +63,12 @@ impl RealTown {
 
 impl Drop for RealTown {
     fn drop(&mut self) {
-        // Ends what runs, also when the test has failed.
+        // Ends all running processes, also if the test has failed.
         let _ = command(&self.folders.town(), &self.env, &["down", "--now"]).output();
     }
 }
 
-/// What a person has in the environment, with nobody's settings of git.
+/// Returns a person's environment without any user's git settings.
 fn environment(home: &Path) -> BTreeMap<String, String> {
     let variables = [
         ("HOME", home.to_str().unwrap()),
@@ -106,7 +107,7 @@ fn command(cwd: &Path, env: &BTreeMap<String, String>, args: &[&str]) -> Command
     command
 }
 
-/// A verb, as a person calls it; it must succeed.
+/// Calls a verb as a person, which must succeed.
 fn gt(cwd: &Path, env: &BTreeMap<String, String>, args: &[&str]) -> String {
     let output = command(cwd, env, args).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -149,7 +150,7 @@ impl Scene for RealTown {
         kill_hard(&incarnation.process.as_ref().expect("it was started").agent);
     }
 
-    /// The logs of all sessions.
+    /// Returns the logs of all sessions.
     fn last_words(&self) -> String {
         let sessions = self.folders.town().join("deacon/sessions");
         let logs = std::fs::read_dir(sessions).into_iter().flatten().flatten().map(|entry| entry.path().join("log"));

@@ -1,4 +1,4 @@
-//! One real, finished demo, damaged in each way: `gt demo verify` names exactly what is wrong.
+//! One real, finished demo, damaged in many ways: `gt demo verify` must name exactly the damage.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::town::{GT, Output, Town, output, text, write};
 
-/// Every damage is done to a fresh copy, put where the demo was made: its ledger and worktrees name that place.
+/// A finished demo. Each damage is done to a fresh copy at the demo's own path, because its ledger and worktrees
+/// contain that path.
 struct Finished {
     around: Town,
     demo: PathBuf,
@@ -67,7 +68,7 @@ impl Finished {
         assert!(ledger.execute(statement, []).unwrap() > 0, "{statement} changed nothing");
     }
 
-    /// Puts a commit on the remote's trunk: the trunk's own files with `change` made to them.
+    /// Puts a commit on the remote's trunk: the trunk's files with `change` applied.
     fn commit(&self, message: &str, change: impl FnOnce(&Path)) {
         let checkout = self.around.folder().join("saboteur");
         let _ = std::fs::remove_dir_all(&checkout);
@@ -79,7 +80,7 @@ impl Finished {
         self.git(&checkout, &["push", "--quiet", "origin", "HEAD:main"]);
     }
 
-    /// Replaces the trunk's newest landing by one that breaks the tests, and the ledger's record of it with it.
+    /// Replaces the trunk's newest landing by one that breaks the tests, and updates the ledger's record of it.
     fn make_tip_red(&self) {
         let old = self.git(&self.remote(), &["rev-parse", "main"]);
         let message = self.git(&self.remote(), &["log", "-1", "--format=%B", "main"]);
@@ -90,7 +91,7 @@ impl Finished {
         self.sql(&format!("UPDATE merge_requests SET commit_landed = '{new}' WHERE commit_landed = '{old}'"));
     }
 
-    /// A process that works in the demo's folder.
+    /// Starts a process that works in the demo's folder.
     fn live_process(&self) -> Sleeper {
         let mut command = self.around.program("sleep", &self.rig());
         Sleeper(command.arg("600").stdout(Stdio::null()).spawn().unwrap())
@@ -107,7 +108,7 @@ impl Drop for Sleeper {
 }
 
 #[test]
-fn each_sabotage_of_a_real_demo_is_named() {
+fn verify_names_each_damage_to_a_real_demo() {
     let finished = Finished::new();
     finished.restore();
     let (verified, failed) = finished.verify();

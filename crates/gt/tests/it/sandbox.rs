@@ -1,4 +1,4 @@
-//! `sandbox = "bwrap"`: what an agent that tries gets to, with the sandbox and without it.
+//! `sandbox = "bwrap"`: what a hostile agent reaches with the sandbox and without it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::terminals::has_tmux;
 use crate::town::{RIG, Town, list, write};
 
-/// Whether there is a bubblewrap that works; said clearly where not, and a failure where one is required.
+/// Returns whether bubblewrap works here. If not, says so, or fails if it is required.
 pub fn has_bwrap() -> bool {
     let args = ["--ro-bind", "/", "/", "--dev", "/dev", "true"];
     let works = std::process::Command::new("bwrap").args(args).output().is_ok_and(|output| output.status.success());
@@ -24,7 +24,7 @@ pub fn has_bwrap() -> bool {
     works
 }
 
-/// An agent that goes past every rule that is only a rule, writes down what it got to, and then does its work.
+/// An agent that breaks every rule that only software enforces, writes down what it reached, and then does its work.
 const AGENT: &str = r#"
 report="$HOME/.claude/report"
 rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git" past="-c core.hooksPath=/dev/null"
@@ -107,14 +107,14 @@ for step in 1 2 3 4 5 6 7 8 9; do gt step done || break; done
 gt done
 "#;
 
-/// What is an agent's own, sandbox or not.
+/// Results that an agent has with or without a sandbox.
 const OWN: &[&str] = &["mine", "stash", "finishing", "state", "scratch", "bead", "lost-identity"];
 
-/// A town whose agent is [`AGENT`], with things in it that are not the agent's.
+/// Creates a town whose agent is [`AGENT`], with things in it that do not belong to the agent.
 fn town(sandbox: &str) -> Town {
     let mut town = Town::new();
     let home = town.folder().join("home");
-    // A folder of programs in a cache.
+    // A folder of programs inside a cache.
     let path = format!("{}:{}", std::env::var("PATH").unwrap(), home.join(".cache/tools/bin").display());
     town.set_env("PATH", &path);
     for (path, text) in [
@@ -156,7 +156,7 @@ fn report_of(town: &Town) -> PathBuf {
     town.folder().join("home/.claude/report")
 }
 
-/// What the agent got to.
+/// Returns what the agent reached.
 fn reached(town: &Town) -> BTreeMap<String, bool> {
     town.wait_until("the agent to report", || report_of(town).exists());
     let report = std::fs::read_to_string(report_of(town)).unwrap();
@@ -192,20 +192,20 @@ fn check_sandboxed(runtime: &str, town: &Town) {
 }
 
 #[test]
-fn a_sandboxed_agent_gets_to_nothing_but_its_own_and_its_work_lands() {
+fn a_sandboxed_agent_reaches_only_its_own_files_and_its_work_lands() {
     if has_bwrap() {
         check_sandboxed("headless", &town("bwrap"));
     }
 }
 
 #[test]
-fn a_home_that_is_reached_by_a_link_is_walled_in_all_the_same() {
+fn the_sandbox_also_hides_a_home_behind_a_link() {
     if has_bwrap() {
         let mut town = town("bwrap");
         let (home, link) = (town.folder().join("home"), town.folder().join("link"));
         std::os::unix::fs::symlink(&home, &link).unwrap();
         town.set_env("HOME", &link.display().to_string());
-        // A client's state and a cache that are elsewhere, too.
+        // A client's state and a cache in other places, too.
         for name in [".claude", ".cache"] {
             std::fs::rename(home.join(name), home.join("dotfiles").join(name)).unwrap();
             std::os::unix::fs::symlink(home.join("dotfiles").join(name), home.join(name)).unwrap();
@@ -215,7 +215,7 @@ fn a_home_that_is_reached_by_a_link_is_walled_in_all_the_same() {
 }
 
 #[test]
-fn a_link_that_leads_from_a_cache_to_the_programs_of_the_path_is_told_of() {
+fn a_link_from_a_cache_to_programs_of_the_path_is_reported() {
     if !has_bwrap() {
         return;
     }
@@ -234,14 +234,14 @@ fn a_link_that_leads_from_a_cache_to_the_programs_of_the_path_is_told_of() {
 }
 
 #[test]
-fn a_sandboxed_agent_in_a_terminal_gets_to_nothing_more() {
+fn a_sandboxed_agent_in_a_terminal_reaches_nothing_more() {
     if has_bwrap() && has_tmux() {
         check_sandboxed("tmux", &town("bwrap"));
     }
 }
 
 #[test]
-fn a_sandboxed_session_is_ended_with_all_that_it_started() {
+fn a_sandboxed_session_ends_with_all_its_processes() {
     if !has_bwrap() {
         return;
     }
@@ -264,7 +264,7 @@ fn a_sandboxed_session_is_ended_with_all_that_it_started() {
 }
 
 #[test]
-fn an_agent_can_not_choose_what_its_successor_may_write() {
+fn an_agent_can_not_extend_what_its_successor_may_write() {
     if !has_bwrap() {
         return;
     }
@@ -280,7 +280,7 @@ fn an_agent_can_not_choose_what_its_successor_may_write() {
     let link = town.rig().join("polecats/amber/.git");
     let ours = std::fs::read_to_string(&link).unwrap();
     assert!(ours.contains("/.repo.git/worktrees/"), "the link is not the agent's to write: {ours}");
-    // As an agent without a sandbox could have left it.
+    // The state that an agent without a sandbox could have left.
     write(&link, format!("gitdir: {}\n", town.folder().join("home/.ssh").display()));
     write(&town.folder().join("home/.claude/go"), "");
     let report = || std::fs::read_to_string(report_of(&town)).unwrap_or_default();
@@ -290,22 +290,22 @@ fn an_agent_can_not_choose_what_its_successor_may_write() {
     assert!(town.ask(refused)[0].contains("points outside the rig's repository"), "{:?}", town.ask(refused));
 }
 
-/// The same agent without a sandbox: so the test above would see what it looks for.
+/// The same agent without a sandbox, to show that the test above would see a failure.
 #[test]
-fn an_agent_without_a_sandbox_gets_to_all_that() {
+fn an_agent_without_a_sandbox_reaches_all_of_it() {
     let town = town("none");
     let bead = town.bead("Try everything");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG]);
     let reached = reached(&town);
     let kept: Vec<&str> = reached.iter().filter(|(_, yes)| !**yes).map(|(name, _)| name.as_str()).collect();
-    // What is not on every machine, or is stopped by git itself.
+    // Not on every machine, or stopped by git itself.
     let (elsewhere, own) = (["services"], OWN.iter().all(|name| reached[*name]));
     assert!(own && kept.iter().all(|name| elsewhere.contains(name)), "not reached: {kept:?}");
 }
 
 #[test]
-fn where_the_sandbox_can_not_be_had_nothing_is_started() {
+fn without_a_working_sandbox_no_worker_starts() {
     let town = town("bwrap");
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("[env.set]", "[env.set]\nPATH = \"/nowhere\""));
     let bead = town.bead("Never run bare");
@@ -321,8 +321,8 @@ fn where_the_sandbox_can_not_be_had_nothing_is_started() {
     assert!(town.running().iter().all(|process| !process.contains("agent.sh")));
 }
 
-/// An agent that puts links to a person's file and folder wherever the town, a shim or a gate may write next, feigns its own
-/// end, and then does its work.
+/// An agent that puts links to a person's file and folder wherever the town, a shim or a gate may write next, fakes its
+/// own end, and then does its work.
 const PLANTER: &str = r#"
 rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git" beads="$GT_TOWN/.beads"
 session=$(ls -d "$GT_TOWN"/deacon/sessions/*)
@@ -353,7 +353,7 @@ gt done
 "#;
 
 #[test]
-fn what_an_agent_plants_where_the_town_writes_leads_nowhere() {
+fn the_town_follows_no_link_that_an_agent_planted() {
     if !has_bwrap() {
         return;
     }
@@ -374,7 +374,7 @@ fn what_an_agent_plants_where_the_town_writes_leads_nowhere() {
     write(&home.join(".claude/go"), "");
     town.wait_closed(&bead);
     town.wait_quiet();
-    // The next one is set up, and gated, where that agent was.
+    // The next worker is set up and gated in the folders where that agent was.
     let next = town.bead("Come after it");
     town.ok(&["sling", &next, RIG]);
     town.wait_closed(&next);
@@ -386,14 +386,14 @@ fn what_an_agent_plants_where_the_town_writes_leads_nowhere() {
         let path = path.strip_prefix(&sessions).map(|path| path.to_string_lossy().into_owned());
         path.is_ok_and(|path| path.contains("/moments/") || path.contains("/logs/"))
     };
-    // The deacon exports beads a while after they changed, and replaces the link that lies there then.
+    // The deacon exports beads a while after they changed, and then replaces the link at that path.
     let elsewhere = || town.links_to(&home).into_iter().filter(|path| !own(path)).collect::<Vec<_>>();
     town.wait_until("the last link to be written over", || elsewhere().is_empty());
-    // Of what `town` itself has made.
+    // The conditions name refs that `town` itself has made.
     assert_eq!(town.conditions(), ["foreign-ref", "foreign-ref"]);
 }
 
-/// A mayor that tries what it must not, writes down what it got to, and plans.
+/// A mayor that tries forbidden things, writes down what it reached, and plans.
 const MAYOR: &str = r#"
 report="$HOME/.claude/report"
 rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git"
@@ -422,11 +422,11 @@ mv "$report.new" "$report"
 exec sleep 600
 "#;
 
-/// What a sandboxed mayor is there for.
+/// Results that a sandboxed mayor needs for its work.
 const MAYORS: &[&str] = &["trunk-read", "history", "notes", "bead", "sling", "mail"];
 
 #[test]
-fn a_sandboxed_mayor_reads_the_code_plans_and_gets_to_nothing_else() {
+fn a_sandboxed_mayor_reads_the_code_plans_and_reaches_nothing_else() {
     if !has_bwrap() {
         return;
     }
@@ -462,7 +462,7 @@ fn a_sandboxed_mayor_reads_the_code_plans_and_gets_to_nothing_else() {
 }
 
 #[test]
-fn a_mayor_whose_sandbox_can_not_be_had_is_not_started() {
+fn without_a_working_sandbox_the_mayor_does_not_start() {
     let town = Town::new();
     let file = town.folder().join("home/mayor.sh");
     write(&file, "echo ran > ~/.claude/report\n");

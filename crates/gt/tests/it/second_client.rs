@@ -1,5 +1,5 @@
-//! A town whose workers are a second client with hooks: their JSON, its settings file and its record of usage are others than
-//! those of Claude Code. The client is a shell script that runs its hooks as its settings say.
+//! A town whose workers are a second client with hooks: its JSON, its settings file and its record of usage differ from
+//! Claude Code's. The client is a shell script that runs its hooks as its settings say.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it plays the client")]
 
@@ -47,7 +47,7 @@ fn town() -> Town {
 }
 
 #[test]
-fn a_second_client_is_guarded_primed_kept_at_work_and_counted_in_its_own_words() {
+fn a_second_client_is_guarded_primed_kept_working_and_counted_in_its_own_format() {
     let town = town();
     assert!(town.ok(&["agent", "check", "echo"]).contains("echo 1"));
     let bead = town.bead("Work");

@@ -1,16 +1,16 @@
-//! Fresh worktrees that build: gates proved in several ecosystems, set-up, copied files, slots.
+//! Fresh worktrees that build: proved gates in several ecosystems, set-up, copied files, slots.
 
 use std::io::Write as _;
 use std::path::Path;
 
 use crate::town::{RIG, Town, list, text, write};
 
-/// A town in which `tool` can be found though the home is empty; none where the machine has no such tool, unless it is
-/// required.
+/// Creates a town in which `tool` is found although the home is empty. Returns `None` if the machine lacks the tool,
+/// unless it is required.
 #[expect(clippy::disallowed_methods, reason = "which tools the machine has is for the test to find out")]
 pub fn town_with(tool: &str) -> Option<Town> {
     let path = std::env::var("PATH").unwrap();
-    // Cargo as it runs this test, not a launcher that looks for toolchains in the home.
+    // The cargo that runs this test, not a launcher that looks for toolchains in the home.
     let own = Path::new(env!("CARGO")).parent().unwrap();
     let path = if tool == "cargo" { format!("{}:{path}", own.display()) } else { path };
     let found = path.split(':').any(|folder| Path::new(folder).join(tool).is_file());
@@ -71,7 +71,7 @@ fn a_project_of_c_and_make_is_proved() {
     check_proof("make", &files, "make check");
 }
 
-/// A project whose gate and whose work both need what git does not hold.
+/// Creates a project whose gate and whose work both need files outside git.
 fn needy() -> Town {
     let town = Town::empty();
     let gate = "test \"$(cat built.ignored)\" = \"token 1234\"\n";
@@ -83,7 +83,7 @@ fn needy() -> Town {
 const BUILD: &str = "cp .env built.ignored";
 
 #[test]
-fn a_worktree_has_what_git_does_not_hold() {
+fn a_worktree_gets_files_that_git_does_not_hold() {
     let town = needy();
     let added = town.json(&["rig", "add", RIG, &town.checkout().display().to_string(), "--prefix", "ap"]);
     assert_eq!(added["rig"]["worktree"]["copy"][0], ".env", "what only the checkout has is proposed: {added}");
@@ -107,7 +107,7 @@ fn a_worktree_has_what_git_does_not_hold() {
 }
 
 #[test]
-fn a_set_up_that_fails_is_told_and_starts_no_session() {
+fn a_failing_set_up_is_reported_and_starts_no_session() {
     let town = Town::new();
     town.edit(&town.rig().join("rig.toml"), |toml| toml + "\n[worktree]\nsetup = \"echo no compiler here; exit 3\"\n");
     let bead = town.bead("Need a compiler");
@@ -120,10 +120,10 @@ fn a_set_up_that_fails_is_told_and_starts_no_session() {
     assert_eq!(town.landings(&bead), 1);
 }
 
-/// A commit in which the folder of a copy is a link sends nothing of it anywhere: it is red, goes back with that reason, and
-/// is mended like any other.
+/// If a commit replaces the folder of a copy by a link, nothing is copied through the link: the work is red, is sent
+/// back with that reason, and can be repaired like any other.
 #[test]
-fn a_commit_that_leads_copies_elsewhere_is_sent_back_and_is_given_none() {
+fn a_commit_that_redirects_copies_by_a_link_is_sent_back_and_gets_none() {
     let town = Town::new();
     let drop = town.folder().join("home/drop");
     std::fs::create_dir_all(&drop).unwrap();
@@ -149,10 +149,10 @@ fn a_commit_that_leads_copies_elsewhere_is_sent_back_and_is_given_none() {
     assert_eq!(town.git(&town.remote(), &["ls-tree", "--name-only", "main", "note", "config"]), "note");
 }
 
-/// A town whose project has the submodule `lib`; its gate wants the file in it.
+/// Creates a town whose project has the submodule `lib`; its gate needs the file in it.
 pub fn town_with_submodule() -> Town {
     let mut town = Town::nowhere();
-    // That a submodule may come from a folder is for the user's own git to allow.
+    // The user's own git must allow that a submodule comes from a folder.
     let config = town.folder().join("gitconfig");
     write(&config, "[protocol \"file\"]\n\tallow = always\n");
     town.set_env("GIT_CONFIG_GLOBAL", &config.display().to_string());
@@ -173,7 +173,7 @@ pub fn town_with_submodule() -> Town {
 }
 
 #[test]
-fn submodules_are_there_for_workers_and_gates_and_in_the_archive() {
+fn workers_gates_and_the_archive_have_submodules() {
     let town = town_with_submodule();
     let added = town.json(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
     assert_eq!(added["rig"]["worktree"]["submodules"], true, "{added}");
@@ -194,7 +194,7 @@ fn submodules_are_there_for_workers_and_gates_and_in_the_archive() {
     assert_eq!(town.git(&lib, &["log", "--format=%s"]).trim(), "Lib", "its repository came along");
 }
 
-/// A person moves `lib` on the trunk, and adds the submodule `more`, while the worker works.
+/// A person moves `lib` on the trunk and adds the submodule `more`, while the worker works.
 fn move_submodules(town: &Town) -> std::path::PathBuf {
     let script = town.folder().join("move");
     let (lib, more) = (town.folder().join("lib"), town.folder().join("more"));
@@ -213,7 +213,7 @@ fn move_submodules(town: &Town) -> std::path::PathBuf {
 }
 
 #[test]
-fn submodules_follow_when_a_worker_catches_up() {
+fn gt_catch_up_updates_submodules() {
     let town = town_with_submodule();
     town.ok(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
     town.play_in_rig(RIG);
@@ -234,12 +234,13 @@ fn submodules_follow_when_a_worker_catches_up() {
 }
 
 #[test]
-fn a_submodule_commit_that_nobody_has_sends_the_work_back() {
+fn work_with_an_unpublished_submodule_commit_is_sent_back() {
     let town = town_with_submodule();
     town.ok(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
     town.play_in_rig(RIG);
     town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("# landing = \"ask\"", "landing = \"auto\""));
-    // The worker commits in the submodule, which it can push nowhere; told so, it takes the old commit again.
+    // The worker commits in the submodule, and can't push that commit. When it learns this, it goes back to the old
+    // commit.
     let inside = "cd lib && echo more >> more && git add more && git commit -qm More";
     let back = "git checkout -q HEAD~1 -- lib && git submodule --quiet update --force && echo 1 > one";
     town.script(&format!(
@@ -256,7 +257,7 @@ fn a_submodule_commit_that_nobody_has_sends_the_work_back() {
 }
 
 #[test]
-fn large_files_are_there_for_workers_and_gates_and_land() {
+fn workers_and_gates_have_large_files_and_these_land() {
     let Some(town) = town_with("git-lfs") else { return };
     let gate = "test \"$(cat big.bin)\" = big\n! grep -q git-lfs new.bin\n";
     let attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n";

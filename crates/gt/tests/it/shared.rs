@@ -1,19 +1,19 @@
-//! What is built once is not built again: warm copies for fresh worktrees, set-ups side by side, archives without builds, and
-//! gates that are not run twice on one tree.
+//! Nothing is built twice: warm copies for fresh worktrees, concurrent set-ups, archives without build output, and
+//! gates that run once on a tree.
 
 use std::path::{Path, PathBuf};
 
 use crate::town::{GT, RIG, Town, list, text, write};
 
-/// Says where it runs.
+/// A command that prints where it runs.
 const SAYS_WHERE: &str = "echo \"$PWD\" >> \"$GT_SIM_PLAY_DIR/ran\"\n";
 
-/// A gate that builds, and says where it was run.
+/// A gate that builds, and prints where it ran.
 fn building(more: &str) -> String {
     format!("{SAYS_WHERE}mkdir -p target/deep && echo built >> target/deep/by && ln -sf by target/deep/link\n{more}")
 }
 
-/// A town whose project has that gate and these files beside it, is proved, and lands what is green.
+/// Creates a town whose project has this gate and these other files, is proved, and lands green work without approval.
 fn town(gate: &str, files: &[(&str, &str)], settings: &str) -> Town {
     let town = Town::empty();
     let common = [("run-tests", gate), (".gitignore", "target\nnode_modules\n.venv\n"), ("README.md", "An app\n")];
@@ -32,7 +32,7 @@ fn played(town: &Town, name: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// How often gates ran in the gates' worktree, and in workers' own.
+/// Returns how often gates ran in the gates' worktree, and in workers' own worktrees.
 fn gate_runs(town: &Town) -> (usize, usize) {
     let runs = played(town, "ran");
     let in_gate = runs.iter().filter(|at| at.ends_with("/refinery/gate")).count();
@@ -43,7 +43,7 @@ fn act(step: &str, command: &str) -> String {
     format!("[[act]]\nstep = \"{step}\"\nrun = [\"sh\", \"-c\", {command:?}]\ncommit = \"Work\"\n")
 }
 
-/// Slings a bead whose worker does that, and waits until it has landed and all is cleared away.
+/// Slings a bead whose worker plays these acts, and waits until it has landed and everything is removed.
 fn land(town: &Town, title: &str, acts: &str) -> String {
     let bead = town.bead(title);
     town.script(acts);
@@ -62,14 +62,14 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
-fn a_fresh_worktree_has_a_copy_of_its_own_of_what_the_trunk_has_built() {
+fn a_fresh_worktree_gets_its_own_copy_of_the_trunks_build_output() {
     let town = town(&building(""), &[("requirements.txt", "one\n")], "");
     let copies = warm_copies(&town);
     assert_eq!(copies.len(), 1, "the proof of the trunk leaves one: {copies:?}");
     let built = copies[0].join("files/target/deep/by");
     assert_eq!(read(&built), "built\n");
     town.ok(&["up"]);
-    // What is younger than the sources would be taken for built of them.
+    // Build tools take output that is younger than the sources as built from them.
     let seen = "cat target/deep/by > seen; readlink target/deep/link >> seen
         test target/deep/by -ot run-tests && test target/deep/by -ot README.md && echo older >> seen
         echo mine >> target/deep/by; git status --porcelain | grep target >> seen || true";
@@ -90,7 +90,7 @@ fn a_fresh_worktree_has_a_copy_of_its_own_of_what_the_trunk_has_built() {
 }
 
 #[test]
-fn what_has_not_landed_leaves_no_warm_copy() {
+fn work_that_has_not_landed_leaves_no_warm_copy() {
     let town = town(&building(""), &[("requirements.txt", "one\n")], "");
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("landing = \"auto\"", "landing = \"ask\""));
     town.ok(&["up"]);
@@ -101,7 +101,7 @@ fn what_has_not_landed_leaves_no_warm_copy() {
     assert_eq!(warm_copies(&town).len(), 1, "it is green, and not the trunk's");
     let (in_gate, _) = gate_runs(&town);
     let mr = town.ask("SELECT id FROM merge_requests").remove(0);
-    // A person's second thoughts change no tree.
+    // A tree that a person rejected after its gates ran is not a landed tree.
     town.ok(&["mq", "hold", &mr]);
     town.ok(&["mq", "retry", &mr]);
     town.ok(&["mq", "approve", &mr]);
@@ -116,7 +116,7 @@ fn path_behind(folder: &Path) -> String {
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
 }
 
-/// A town in whose PATH there is an `npm` that installs one package, and says where it did.
+/// Creates a town with an `npm` in its PATH that installs one package, and prints where.
 fn town_with_npm(files: &[(&str, &str)]) -> Town {
     let mut town = Town::nowhere();
     let bin = town.folder().join("programs");
@@ -141,7 +141,7 @@ fn town_with_npm(files: &[(&str, &str)]) -> Town {
 }
 
 #[test]
-fn packages_that_lock_files_name_are_installed_once() {
+fn packages_of_unchanged_lock_files_are_installed_once() {
     let town = town_with_npm(&[("package.json", "{\"name\": \"a\"}\n")]);
     land(&town, "Use the package", &act("implement", "cat node_modules/one/index.js > seen"));
     assert_eq!(town.git(&town.remote(), &["show", "main:seen"]), "1");
@@ -158,7 +158,7 @@ fn packages_that_lock_files_name_are_installed_once() {
 }
 
 #[test]
-fn a_set_up_that_does_more_than_install_is_run_in_each_worktree() {
+fn a_set_up_that_does_more_than_install_runs_in_each_worktree() {
     let town = town_with_npm(&[]);
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("setup = \"npm ci\"", "setup = \"npm ci && true\""));
     town.ok(&["rig", "prove", RIG]);
@@ -166,9 +166,9 @@ fn a_set_up_that_does_more_than_install_is_run_in_each_worktree() {
     assert_eq!(played(&town, "npm").iter().filter(|at| at.contains("/polecats/")).count(), 1);
 }
 
-/// Whoever dies while a warm copy is taken or given leaves no half of one, and the next one goes on.
+/// A process that dies while a warm copy is made or given leaves no partial copy, and the next one succeeds.
 #[test]
-fn a_warm_copy_is_whole_whoever_dies() {
+fn a_warm_copy_is_complete_whichever_process_dies() {
     let town = town(&building(""), &[], "");
     std::fs::remove_dir_all(town.rig().join("refinery/warm")).unwrap();
     let killed = town.gt_with(&town.root(), &[("GT_FAULT", "warm:taken")], &["rig", "prove", RIG]);
@@ -188,9 +188,9 @@ fn a_warm_copy_is_whole_whoever_dies() {
     assert_eq!(warm_copies(&town), copies, "nothing is left beside it");
 }
 
-/// What is copied from the overseer's own checkout is no younger than the worktree's sources either.
+/// Copies from the overseer's own checkout are not younger than the worktree's sources either.
 #[test]
-fn a_build_of_the_overseers_is_older_than_what_a_gate_tests() {
+fn the_overseers_build_output_is_older_than_the_sources_a_gate_tests() {
     let town = Town::empty();
     let gate = "test target/by -ot run-tests\n";
     let remote = town.project("main", &[("run-tests", gate), (".gitignore", "target\n")]);
@@ -201,14 +201,14 @@ fn a_build_of_the_overseers_is_older_than_what_a_gate_tests() {
     });
     write(&from.join("target/by"), "theirs");
     town.ok(&["rig", "release", RIG]);
-    // The sources of the second run are those of the first, and the build is newer than they are.
+    // The second run has the same sources as the first, and the build is newer than they are.
     write(&from.join("target/by"), "theirs, later");
     town.ok(&["rig", "prove", RIG]);
 }
 
 #[test]
-fn set_ups_of_one_rig_run_side_by_side_as_many_as_may() {
-    // Each waits for another one to be there, and says how many it has seen.
+fn set_ups_of_one_rig_run_concurrently_up_to_the_limit() {
+    // Each set-up waits for another one, and reports how many it has seen.
     let set_up = "case $PWD in */gate) exit 0;; esac; p=$GT_SIM_PLAY_DIR; touch $p/in-$$ $p/begun-$$
 until test $(ls $p | grep -c ^begun) -ge $AT_LEAST; do sleep 0.05; done
 sleep 0.3; ls $p | grep -c ^in- >> $p/seen; rm $p/in-$$";
@@ -229,7 +229,7 @@ sleep 0.3; ls $p | grep -c ^in- >> $p/seen; rm $p/in-$$";
 }
 
 #[test]
-fn an_archive_leaves_out_what_can_be_built_again_and_nothing_else() {
+fn an_archive_omits_only_what_can_be_built_again() {
     let files = [("vendor/target/kept.txt", "tracked\n"), ("dist/.gitignore", "*.o\n")];
     let town = town("true\n", &[], "");
     for (path, content) in files {
@@ -257,9 +257,9 @@ fn an_archive_leaves_out_what_can_be_built_again_and_nothing_else() {
     assert!(list(&town.rig().join(".archive")).iter().any(|archive| archive.join("target/x").exists()));
 }
 
-/// What is not ignored is a worker's work, whatever it is called.
+/// Files that git does not ignore are a worker's work, whatever their folder is called.
 #[test]
-fn work_in_a_folder_of_such_a_name_stays_in_the_archive() {
+fn tracked_work_in_a_rebuildable_folder_stays_in_the_archive() {
     let town = town("true\n", &[], "");
     town.push_a_commit(".gitignore", "*.o\n");
     town.ok(&["up"]);
@@ -274,7 +274,7 @@ fn work_in_a_folder_of_such_a_name_stays_in_the_archive() {
     town.wait_quiet();
     let archived = list(&town.rig().join(".archive"));
     assert_eq!(read(&archived[0].join("target/notes")), "precious\n");
-    // It never landed: that it is asked for at once changes nothing.
+    // It never landed, so the setting to delete landed archives at once does not apply.
     assert_eq!(going(&town, &["retention", "run", "--landed"]), Vec::<String>::new());
     assert_eq!(list(&town.rig().join(".archive")), archived);
 }
@@ -286,7 +286,7 @@ fn going(town: &Town, args: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn archives_of_what_has_landed_go_at_once_where_that_is_asked() {
+fn archives_of_landed_work_are_deleted_at_once_if_the_settings_say_so() {
     let town = town("true\n", &[], "");
     town.ok(&["up"]);
     let landed = land(&town, "Land", &act("implement", "echo 1 > one"));
@@ -308,7 +308,7 @@ fn archives_of_what_has_landed_go_at_once_where_that_is_asked() {
 }
 
 #[test]
-fn the_same_gates_run_once_for_a_worker_and_once_for_the_town() {
+fn gates_run_once_for_a_worker_and_once_for_the_town_on_one_tree() {
     let town = town(SAYS_WHERE, &[], "");
     assert_eq!(gate_runs(&town), (1, 0), "the proof");
     town.ok(&["up"]);
@@ -328,7 +328,7 @@ fn the_same_gates_run_once_for_a_worker_and_once_for_the_town() {
 }
 
 #[test]
-fn gates_run_again_where_what_they_run_in_is_another() {
+fn gates_run_again_after_a_change_of_their_settings_or_environment() {
     let town = town(SAYS_WHERE, &[], "");
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("landing = \"auto\"", "landing = \"ask\""));
     town.ok(&["up"]);

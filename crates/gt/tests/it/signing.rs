@@ -1,4 +1,4 @@
-//! What lands is signed where the overseer's git signs, and nothing waits for a passphrase.
+//! Landed commits are signed if the overseer's git signs, and nothing waits for a passphrase.
 
 #![expect(
     clippy::disallowed_methods,
@@ -12,7 +12,8 @@ use std::process::Command;
 use crate::sandbox::has_bwrap;
 use crate::town::{RIG, Town, write};
 
-/// A town of Ann's, whose git signs with the key that has this passphrase. `None`, and a word about it, where nothing can make a key.
+/// Creates a town of Ann's, whose git signs with a key that has this passphrase. Returns `None` and prints why if no
+/// key can be made.
 fn town(passphrase: &str) -> Option<(Town, PathBuf)> {
     let there = Command::new("ssh-keygen").arg("-?").output().is_ok();
     let required =
@@ -43,7 +44,7 @@ fn town(passphrase: &str) -> Option<(Town, PathBuf)> {
     Some((town, key))
 }
 
-/// Who signed the commit at the tip of the trunk, by the public key; committer and message.
+/// Returns the signer of the commit at the tip of the trunk (by public key), its committer and its message.
 fn tip(town: &Town, key: &std::path::Path) -> String {
     let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
     let signers = town.folder().join("signers");
@@ -53,7 +54,7 @@ fn tip(town: &Town, key: &std::path::Path) -> String {
 }
 
 #[test]
-fn what_lands_is_signed_with_the_overseers_key_and_what_workers_commit_is_not() {
+fn landed_commits_are_signed_with_the_overseers_key_and_workers_commits_are_not() {
     let Some((town, key)) = town("") else { return };
     town.script(
         "[[act]]\nstep = \"implement\"\ncommit = \"Greet\\n\\nIn French.\\n\\nBead: ap-9\\nSigned-off-by: M <m@example.org>\"\n\
@@ -74,7 +75,7 @@ fn what_lands_is_signed_with_the_overseers_key_and_what_workers_commit_is_not() 
     );
     let own = town.git(&town.repo(), &["log", "-1", "--format=%G?%s", &format!("refs/gt/mr/mr-{bead}-1")]);
     assert_eq!(own.trim_end(), "NGreet", "the worker's own commit");
-    // A rig may do without.
+    // A rig may turn signing off.
     town.ok(&["rig", "set", RIG, "commits.sign=false"]);
     town.script("[[act]]\nstep = \"implement\"\ncommit = \"Part\"\nrun = [\"sh\", \"-c\", \"echo adieu > parting\"]\n");
     let second = town.bead("Part");
@@ -85,7 +86,7 @@ fn what_lands_is_signed_with_the_overseers_key_and_what_workers_commit_is_not() 
 }
 
 #[test]
-fn a_key_that_asks_for_a_passphrase_holds_the_landing_and_says_so() {
+fn a_key_that_needs_a_passphrase_holds_the_landing_and_is_reported() {
     let Some((town, key)) = town("secret words") else { return };
     let bead = town.bead("Say it");
     let before = town.remote_branch("main");
@@ -94,14 +95,14 @@ fn a_key_that_asks_for_a_passphrase_holds_the_landing_and_says_so() {
     town.wait_until("the landing to be held", || town.conditions().iter().any(|key| key.contains("refinery")));
     let status = town.ok(&["status"]);
     assert!(status.contains("can't be signed, so it does not land"), "{status}");
-    // The daemon's own rounds go on meanwhile.
+    // Meanwhile the daemon has its own rounds.
     town.wait_until("a round of a person's", || {
         let round = town.gt(&["refinery", "run", RIG, "--once"]);
         assert!(round.code != 0, "{round:?}");
         round.err.contains("ssh-add") && round.err.contains(&format!("gt rig set {RIG} commits.sign=false"))
     });
     assert_eq!(town.remote_branch("main"), before, "nothing lands unsigned");
-    // The key is unlocked: the next try lands.
+    // The key is unlocked, so the next try lands.
     let unlocked = town
         .program("ssh-keygen", town.folder())
         .args(["-q", "-p", "-P", "secret words", "-N", "", "-f"])
@@ -114,7 +115,7 @@ fn a_key_that_asks_for_a_passphrase_holds_the_landing_and_says_so() {
 }
 
 #[test]
-fn a_sandbox_hides_the_key_that_git_signs_with() {
+fn a_sandbox_hides_the_signing_key() {
     if !has_bwrap() {
         return;
     }

@@ -1,7 +1,8 @@
-//! A whole town in memory: the real engine and the real verbs over a simulated world, whose workers play a script.
+//! A whole town in memory: the real engine and the real verbs in a simulated world, whose workers play a script.
 //!
-//! A town lives on the thread of its test, since its ledger does. What the world holds (agents, what goes on while a
-//! verb waits) must be able to go to any thread, so it holds the town's number and looks it up on this thread.
+//! A town lives on the thread of its test, because its ledger does. Objects in the world (agents, and what happens
+//! while a verb waits) must be able to move to any thread. So they hold the town's number, and look the town up on this
+//! thread.
 
 use gt_model::condition::ConditionKind;
 use std::cell::{Cell, RefCell};
@@ -33,16 +34,16 @@ use crate::kills::{Actor, Kills};
 /// The remote of the sample project.
 pub const REMOTE: &str = "https://forge.invalid/street.git";
 
-/// Where the town is, in its own world.
+/// Path of the town, in its own world.
 const ROOT: &str = "/gt";
 
-/// Where the workers' script is.
+/// Path of the workers' script.
 const SCRIPT: &str = "/play/script.toml";
 
-/// How long a run of the gates takes.
+/// Duration of a run of the gates.
 const GATES_TAKE: Duration = Duration::from_millis(400);
 
-/// How much time passes between two looks of the deacon.
+/// Time between two looks of the deacon.
 const TICK: Duration = Duration::from_millis(250);
 
 thread_local! {
@@ -50,45 +51,45 @@ thread_local! {
     static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The town of that number on this thread. None: its test is over.
+/// Returns the town with this number on this thread, or `None` if its test is over.
 fn town_of(number: u64) -> Option<Rc<Inside>> {
     TOWNS.with_borrow(|towns| towns.get(&number).and_then(Weak::upgrade))
 }
 
-/// A simulated town. It is gone when this is dropped.
+/// A simulated town. Dropping it removes it.
 pub struct SimTown {
     number: u64,
     inside: Rc<Inside>,
 }
 
-/// What the town's workers reach too.
+/// Parts of the town that its workers use too.
 pub struct Inside {
     pub world: SimWorld,
     pub town: Rc<Town>,
     outside: Outside,
-    /// Who dies where.
+    /// The kills to make, and the passes of fault points.
     pub kills: Kills,
     memory: RefCell<Memory>,
     marks: RefCell<BTreeSet<String>>,
-    /// Errors of looks and rounds: as with the real deacon, the next one tries again.
+    /// Errors of looks and rounds. As with the real deacon, the next look tries again.
     errors: RefCell<Vec<String>>,
-    /// What workers said and what `gt` told them, for a test that fails.
+    /// Outputs of workers and the answers of `gt`, for a test that fails.
     said: RefCell<Vec<String>>,
-    /// What clients (agents of a kind with hooks) do.
+    /// How clients (agents of a kind with hooks) behave.
     pub client: RefCell<ClientManner>,
 }
 
-/// How clients that are started, or spoken to, from now on behave.
+/// Behaviour of clients that start, or get a line, from now on.
 #[derive(Clone, Debug, Default)]
 pub enum ClientManner {
-    /// As they should.
+    /// They behave correctly.
     #[default]
     Well,
-    /// They put this out at their start, and exit with an error.
+    /// They print this at their start, and exit with an error.
     Exit(&'static str),
-    /// They put this out at their start, and stay.
+    /// They print this at their start, and stay.
     Ask(&'static str),
-    /// They can't ask their model: their hook tells of this mark.
+    /// They can't reach their model: their hook reports this mark.
     Tell(&'static str),
 }
 
@@ -108,12 +109,13 @@ impl Drop for SimTown {
 }
 
 impl SimTown {
-    /// A town with the demo's project as its one rig, whose workers play `script`. `settings` are lines of town.toml.
+    /// Creates a town with the demo's project as its one rig, whose workers play `script`. `settings` are lines of
+    /// town.toml.
     pub fn new(settings: &str, script: &Script) -> Self {
         Self::with_kills(settings, script, Kills::default())
     }
 
-    /// The same, in which somebody may die.
+    /// Creates the same town, with a kill in it.
     pub fn with_kills(settings: &str, script: &Script, kills: Kills) -> Self {
         let world = SimWorld::new();
         world.add_remote(REMOTE, "main", &project::files());
@@ -135,7 +137,7 @@ impl SimTown {
         TOWNS.with_borrow_mut(|towns| towns.insert(number, Rc::downgrade(&inside)));
         let town = Self { number, inside };
         town.world.set_agents(Players(number));
-        // While a worker's verb waits, the deacon has a look.
+        // While a worker's verb waits, the deacon looks once.
         town.world.set_meanwhile(move |_| _ = town_of(number).map(|inside| inside.look()));
         town.add_rig();
         town
@@ -168,8 +170,8 @@ impl SimTown {
 }
 
 impl Inside {
-    /// A verb, as the overseer calls it; it must succeed. Where it was killed, it is typed again; what was committed
-    /// before may then be refused as done already.
+    /// Calls a verb as the overseer, which must succeed. A killed call is repeated, and may then be refused because it
+    /// is done.
     pub fn gt(&self, args: &[&str]) -> String {
         let call = || self.kills.act(Actor::Overseer, || self.call(args, Path::new(ROOT), &self.outside.env));
         if let Some(outcome) = call() {
@@ -189,7 +191,7 @@ impl Inside {
         self.gt(&["bead", "import", &path.display().to_string()]);
     }
 
-    /// One call of `gt`; what it says goes into the outcome: of a failed one what it said to the error output.
+    /// Makes one call of `gt`. The outcome contains its output, or the error output of a failed call.
     fn call(&self, args: &[&str], cwd: &Path, env: &BTreeMap<String, String>) -> Outcome {
         let mut process = Process { env: env.clone(), cwd: cwd.to_owned(), outside: self.outside.clone(), town: None };
         process.outside.env.clone_from(env);
@@ -201,12 +203,12 @@ impl Inside {
         Outcome { code: code.into(), out: String::from_utf8(text).unwrap() }
     }
 
-    /// One look of the deacon; whether it did anything. (While a look waits, there is no other one.)
+    /// Lets the deacon look once. Returns whether it did anything. (While a look waits, there is no other one.)
     pub fn look(&self) -> bool {
         let Ok(mut memory) = self.memory.try_borrow_mut() else { return false };
         match self.kills.act(Actor::Deacon, || deacon::look(&self.town, &mut memory)) {
             Some(looked) => self.noted(looked).unwrap_or_default(),
-            // The next deacon remembers nothing.
+            // The next deacon starts without memory.
             None => {
                 *memory = Memory::default();
                 true
@@ -214,13 +216,13 @@ impl Inside {
         }
     }
 
-    /// Writes the exported files, as the deacon does after its look.
+    /// Writes the exported files, as the deacon does after a look.
     pub fn export(&self) {
         let exported = self.kills.act(Actor::Deacon, || port::export_changed(&self.town));
         exported.map_or_else(|| *self.memory.borrow_mut() = Memory::default(), |result| _ = self.noted(result));
     }
 
-    /// One round of each refinery; whether it changed anything.
+    /// Lets each refinery have one round. Returns whether a round changed anything.
     pub fn refine(&self) -> bool {
         let Ok(rigs) = self.town.rigs() else { return false };
         let round = |rig: &Rig| self.kills.act(Actor::Refinery, || refinery::run_round(&self.town, rig));
@@ -232,12 +234,12 @@ impl Inside {
         result.map_err(|error| self.errors.borrow_mut().push(error.to_string())).ok()
     }
 
-    /// What went wrong in looks and rounds.
+    /// Returns the errors of looks and rounds.
     pub fn errors(&self) -> Vec<String> {
         self.errors.borrow().clone()
     }
 
-    /// A look, a round, a turn of each worker, and a bit of time.
+    /// One look, one round, one turn of each worker, and some time.
     pub fn tick(&self) {
         self.look();
         self.refine();
@@ -245,22 +247,22 @@ impl Inside {
         self.world.advance(TICK);
     }
 
-    /// Whether a worker has set this mark.
+    /// Returns whether a worker has set this mark.
     pub fn is_marked(&self, mark: &str) -> bool {
         self.marks.borrow().contains(mark)
     }
 
-    /// Sets a mark for workers who wait for it.
+    /// Sets a mark for workers that wait for it.
     pub fn mark(&self, mark: &str) {
         self.marks.borrow_mut().insert(mark.to_owned());
     }
 
-    /// All events so far.
+    /// Returns all events so far.
     pub fn events(&self) -> Vec<Event> {
         self.town.ledger.read(|view| Ok::<_, Error>(view.events(0, None, u32::MAX)?)).unwrap()
     }
 
-    /// The newest lines of what was said, for a test that fails.
+    /// Returns the newest lines of output, for a test that fails.
     pub fn last_said(&self, lines: usize) -> String {
         let said = self.said.borrow();
         said[said.len().saturating_sub(lines)..].join("\n")
@@ -271,7 +273,7 @@ impl Inside {
     }
 }
 
-/// Whether a verb that died at this point has done something already: a rig is there before it is proved.
+/// Returns whether a verb that died at this point has changed something already: a rig exists before it is proved.
 pub fn may_be_done(point: &str) -> bool {
     let cut_a_proof_short = ["commit:prove:", "commit:gating:"].iter().any(|begin| point.starts_with(begin));
     point.ends_with(":after") || cut_a_proof_short
@@ -292,7 +294,7 @@ fn outside(world: &SimWorld, kills: &Kills) -> Outside {
     }
 }
 
-/// Makes the town, then opens it again with its own settings.
+/// Creates the town, then opens it again with its own settings.
 fn open_town(world: &SimWorld, outside: &Outside, settings: &str) -> Town {
     let ledger = Ledger::in_memory(outside.world.clone()).unwrap();
     let Town { layout, ledger, outside, .. } = install::install_over(Path::new(ROOT), outside, ledger).unwrap();
@@ -301,9 +303,9 @@ fn open_town(world: &SimWorld, outside: &Outside, settings: &str) -> Town {
     Town::with_ledger(&layout.root, outside, ledger).unwrap()
 }
 
-/// The project's gates, without a shell.
+/// Runs the project's gates, without a shell.
 fn run_gates(command: &ContainedCommand, files: &Files) -> RunResult {
-    // The doctor asks where programs are.
+    // The doctor asks for paths of programs.
     if command.argv.get(2).is_some_and(|line| line.starts_with("command -v ")) {
         return RunResult {
             end: RunEnd::Passed,
@@ -325,7 +327,7 @@ fn run_gates(command: &ContainedCommand, files: &Files) -> RunResult {
     }
 }
 
-/// Makes the workers of the town of that number.
+/// Creates the workers of the town with this number.
 struct Players(u64);
 
 impl AgentFactory for Players {
@@ -345,7 +347,7 @@ impl AgentFactory for Players {
     }
 }
 
-/// A standing agent that reads what it is told, and goes to sleep.
+/// A standing agent that reads its mail, and goes to sleep.
 struct Reader {
     town: u64,
     plan: SessionPlan,
@@ -359,7 +361,7 @@ impl SimAgent for Reader {
     }
 }
 
-/// A client with hooks: its first moment, then a worker's work, or a standing agent's waiting for a line.
+/// A client with hooks: first its start hook, then a worker's work, or a standing agent's wait for a line.
 struct Client {
     town: u64,
     plan: SessionPlan,
@@ -369,7 +371,7 @@ struct Client {
 
 impl Client {
     fn tell(&self, inside: &Inside, moment: &str) {
-        // Later than any before it.
+        // A number higher than any before.
         inside.world.advance(Duration::from_micros(1));
         let mark = format!("{{\"at_us\":{}}}", inside.world.clock().monotonic().as_micros());
         inside.world.disk().mark(&self.plan.dir.join("moments").join(moment), mark.as_bytes()).unwrap();
@@ -417,7 +419,7 @@ impl SimAgent for Client {
             return self.tell(&inside, mark);
         }
         let mut stage = SimStage { inside: &inside, plan: &self.plan, asleep_until: &mut None };
-        // What it is told of its mail then is recorded.
+        // The mail of which its hooks tell it then is recorded.
         assert_eq!(stage.gt(&["prime"]).code, 0);
         self.tell(&inside, "stop");
     }
@@ -428,7 +430,7 @@ struct Worker {
     town: u64,
     player: Player,
     plan: SessionPlan,
-    /// In the world's monotonic time.
+    /// In monotonic time of the world.
     asleep_until: Option<Duration>,
 }
 
@@ -449,7 +451,7 @@ impl SimAgent for Worker {
     }
 }
 
-/// What a worker can touch in the simulated world.
+/// The part of the simulated world that a worker can change.
 struct SimStage<'a> {
     inside: &'a Inside,
     plan: &'a SessionPlan,
@@ -480,12 +482,12 @@ impl SimStage<'_> {
         outcome(self.inside.world.write_file(self.worktree(), path.as_str(), &(old + text)))
     }
 
-    /// The rig's own repository.
+    /// Returns the rig's own repository.
     fn repo(&self) -> PathBuf {
         self.inside.town.rig(story::RIG).unwrap().layout.repo()
     }
 
-    /// Moves another worker's branch to its own head, where there is one; or makes a stray one.
+    /// Moves another worker's branch to its own head, if there is one. Otherwise creates a stray branch.
     fn move_ref(&self) {
         let (world, worktree) = (&self.inside.world, self.worktree());
         let (Ok(head), Ok(own)) = (world.head(worktree), world.current_branch(worktree)) else { return };
@@ -572,7 +574,7 @@ impl Stage for SimStage<'_> {
         self.inside.is_marked(mark.as_str())
     }
 
-    /// The worker sleeps; the world goes on.
+    /// The worker sleeps, and the world continues.
     fn pause(&mut self, how_long: Duration) {
         *self.asleep_until = Some(self.inside.world.clock().monotonic() + how_long);
     }
@@ -584,7 +586,7 @@ impl Stage for SimStage<'_> {
             Misbehaviour::WrongBranch => world.switch_branch(worktree, "other").unwrap(),
             Misbehaviour::MoveRef => self.move_ref(),
             Misbehaviour::Push => assert!(world.push_as_worker(worktree).is_err()),
-            // The log is no file here, and a process that stays behind is none of the engine's facts.
+            // In this world the log is not a file, and the engine does not look at processes that stay behind.
             Misbehaviour::Flood | Misbehaviour::Orphan => {}
             Misbehaviour::Hang | Misbehaviour::Exit | Misbehaviour::Dirty | Misbehaviour::Lie | Misbehaviour::Close => {
             }

@@ -1,4 +1,4 @@
-//! Agents that can't begin: limits, APIs that do not answer, logins. On a clock that ticks by command.
+//! Agents that can't begin: limits, API outages, logins. The test's clock moves only on command.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use crate::simulated::{ClientManner, SimTown};
 
-/// Rounds in which whatever is awaited comes.
+/// Number of rounds within which anything must happen for which a test waits.
 const LIMIT: u32 = 1000;
 
 const WORK: &str = r#"
@@ -39,7 +39,7 @@ fn town() -> SimTown {
     town
 }
 
-/// A bead, slung.
+/// Creates a bead and slings it.
 fn slung(town: &SimTown, id: &str) {
     let bead = Bead::new(id.into(), "Work", town.town.world().clock().now());
     town.import(&jsonl::write(&[Record::Bead(Box::new(bead))]));
@@ -54,7 +54,7 @@ fn until(town: &SimTown, what: &str, is_so: impl Fn(&SimTown) -> bool) {
     assert!(found, "{what}: {:?}, {:?}\n{}", conditions(town), town.errors(), town.last_said(20));
 }
 
-/// Lets so much time pass, with looks in between.
+/// Lets this much time pass, with looks in between.
 fn pass(town: &SimTown, how_long: Duration) {
     let end = town.world.clock().monotonic() + how_long;
     while town.world.clock().monotonic() < end {
@@ -83,13 +83,14 @@ fn opened(town: &SimTown) -> usize {
     town.events().iter().filter(|event| event.event == "incarnation-opened").count()
 }
 
-/// How often a person was written to for something that went wrong.
+/// Returns how often a person got an escalation.
 fn escalations(town: &SimTown) -> usize {
     let inbox = town.town.ledger.read(|view| Ok::<_, Error>(view.inbox(&Address::Overseer, false)?)).unwrap();
     inbox.iter().filter(|mail| mail.subject.starts_with("ESCALATION")).count()
 }
 
-/// Whoever is slung waits for the limit that the first one met at its start, and nobody has to say that it is over.
+/// Checks that slung workers wait for the limit that the first one met at its start, and that the limit ends without a
+/// person.
 fn check_limit(words: &'static str, until_time: &str, turned: i64) {
     let town = town();
     *town.client.borrow_mut() = ClientManner::Exit(words);
@@ -115,21 +116,21 @@ fn check_limit(words: &'static str, until_time: &str, turned: i64) {
 }
 
 #[test]
-fn f20_a_limit_met_at_a_start_ends_by_itself_when_it_was_said() {
-    // The world begins at midnight, UTC.
+fn f20_a_limit_met_at_a_start_ends_at_its_stated_time() {
+    // The world begins at midnight UTC.
     check_limit("You've hit your limit · resets 3pm (Europe/Berlin)", "2030-01-01T14:00", 0);
     check_limit("Claude usage limit reached\nresets in 2h", "2030-01-01T02:00", 0);
 }
 
 #[test]
-fn f20_a_limit_of_which_nobody_says_when_it_ends_is_tried_again_after_half_an_hour() {
+fn f20_a_limit_without_a_stated_end_is_tried_again_after_half_an_hour() {
     check_limit("Claude usage limit reached. Your limit will reset at 3am", "2030-01-01T00:30", 0);
-    // A clock that is set back holds nothing for longer than was to pass.
+    // A clock that is set back makes no wait longer.
     check_limit("Claude usage limit reached.", "2030-01-01T00:30", -48);
 }
 
 #[test]
-fn f20_a_limit_that_goes_on_counts_against_nobody() {
+fn f20_a_limit_that_continues_counts_as_no_failure_of_a_worker() {
     let town = town();
     *town.client.borrow_mut() = ClientManner::Exit("You've hit your weekly limit");
     slung(&town, "demo-a");
@@ -145,7 +146,7 @@ fn f20_a_limit_that_goes_on_counts_against_nobody() {
 }
 
 #[test]
-fn f20_a_limit_on_the_screen_of_one_that_never_began_makes_it_begin_afresh() {
+fn f20_a_worker_that_never_began_starts_afresh_after_a_limit_on_its_screen() {
     let town = town();
     *town.client.borrow_mut() = ClientManner::Ask("Claude usage limit reached · resets in 1h");
     slung(&town, "demo-a");
@@ -158,7 +159,7 @@ fn f20_a_limit_on_the_screen_of_one_that_never_began_makes_it_begin_afresh() {
     assert_eq!((keys(&town), opened(&town)), (vec![], 2));
 }
 
-/// An API that does not answer at starts is tried by one, after pauses that double.
+/// Checks that one worker at a time tries an API that does not answer, after pauses that double.
 fn check_outage(manner: ClientManner) {
     let town = town();
     *town.client.borrow_mut() = manner;
@@ -169,7 +170,7 @@ fn check_outage(manner: ClientManner) {
     assert_eq!((keys(&town), opened(&town)), (vec!["outage:claude".to_owned()], 1));
     pass(&town, Duration::from_secs(30));
     until(&town, "the second try", |town| opened(town) == 2);
-    // Two minutes now.
+    // The pause is two minutes now.
     pass(&town, Duration::from_secs(100));
     assert_eq!((keys(&town), opened(&town)), (vec!["outage:claude".to_owned()], 2));
     *town.client.borrow_mut() = ClientManner::Well;
@@ -181,12 +182,12 @@ fn check_outage(manner: ClientManner) {
 }
 
 #[test]
-fn f20_an_api_that_does_not_answer_at_a_start_is_tried_by_one() {
+fn f20_one_worker_tries_an_api_that_does_not_answer_at_a_start() {
     check_outage(ClientManner::Exit("API Error: 529 Overloaded"));
     check_outage(ClientManner::Ask("Unable to connect to Anthropic services"));
 }
 
-/// A town with a mayor that is a client, which was started.
+/// Creates a town with a mayor that is a client, and starts it.
 fn with_mayor(manner: ClientManner) -> SimTown {
     let town = town();
     *town.client.borrow_mut() = manner;
@@ -205,7 +206,7 @@ fn doing(town: &SimTown) -> String {
 }
 
 #[test]
-fn f20_a_mayor_whose_api_does_not_answer_tries_again_in_its_session_after_pauses_that_double() {
+fn f20_a_mayor_whose_api_does_not_answer_retries_in_its_session_after_pauses_that_double() {
     let town = with_mayor(ClientManner::Well);
     until(&town, "its start", |town| doing(town).starts_with("running"));
     (0..5).for_each(|_| town.tick());
@@ -228,7 +229,7 @@ fn f20_a_mayor_whose_api_does_not_answer_tries_again_in_its_session_after_pauses
 }
 
 #[test]
-fn f20_a_mayor_that_meets_a_limit_or_an_outage_at_its_start_begins_again_by_itself() {
+fn f20_a_mayor_that_meets_a_limit_or_an_outage_at_its_start_starts_again_by_itself() {
     for (words, key, pause) in [
         ("Claude usage limit reached, resets in 3h", "limit:claude", Duration::from_hours(3)),
         ("API Error: 500", "outage:claude", Duration::from_secs(60)),
@@ -245,7 +246,7 @@ fn f20_a_mayor_that_meets_a_limit_or_an_outage_at_its_start_begins_again_by_itse
 }
 
 #[test]
-fn f20_a_mayor_that_does_not_start_is_told_once_by_its_name_and_not_started_for_ever() {
+fn f20_a_mayor_that_does_not_start_is_reported_once_and_not_restarted_forever() {
     for (words, name, starts) in [
         ("Not logged in · Please run /login", "nobody is logged in", 1),
         ("Segmentation fault", "it ends before it has begun", 2),
@@ -265,17 +266,17 @@ fn f20_a_mayor_that_does_not_start_is_told_once_by_its_name_and_not_started_for_
 }
 
 #[test]
-fn f20_a_mayor_that_shows_nothing_by_the_deadline_is_told_and_left_alone() {
+fn f20_a_mayor_that_is_silent_past_the_deadline_is_reported_and_not_ended() {
     let town = with_mayor(ClientManner::Ask("…"));
     pass(&town, Duration::from_secs(100));
     assert_eq!(keys(&town), [""; 0], "its time is not over");
-    // What was observed begins with the second look.
+    // The second look is the first that compares with an earlier one.
     pass(&town, Duration::from_secs(150));
     assert_eq!(keys(&town), ["start:mayor/"]);
     assert!(conditions(&town)[0].text.contains("no sign of life by the deadline"));
     pass(&town, Duration::from_hours(2));
     assert_eq!((keys(&town), opened(&town)), (vec!["start:mayor/".to_owned()], 1));
-    // A person says otherwise.
+    // A person stops it.
     *town.client.borrow_mut() = ClientManner::Well;
     town.gt(&["mayor", "stop"]);
     assert_eq!(keys(&town), [""; 0]);
@@ -284,7 +285,7 @@ fn f20_a_mayor_that_shows_nothing_by_the_deadline_is_told_and_left_alone() {
 }
 
 #[test]
-fn f24_of_a_standing_agent_s_past_only_the_newest_is_read() {
+fn f24_only_the_newest_past_of_a_standing_agent_is_read() {
     let town = town();
     let newest = |above: u32, at_most: u32| {
         let mayor = &Address::Mayor;
@@ -311,7 +312,7 @@ fn f24_of_a_standing_agent_s_past_only_the_newest_is_read() {
 }
 
 #[test]
-fn f20_crew_that_does_not_start_is_told_whatever_the_rig_s_workers_do() {
+fn f20_crew_that_does_not_start_is_reported_whatever_the_rigs_workers_do() {
     let town = town();
     town.gt(&["crew", "add", RIG, "max"]);
     *town.client.borrow_mut() = ClientManner::Exit("Not logged in · Please run /login");
@@ -338,7 +339,7 @@ fn standing_agents_and_workers_of_a_kind_start_one_after_the_other() {
     pass(&town, Duration::from_secs(20));
     assert_eq!(town.world.live_sessions().len(), 1, "the worker waits for the mayor's first moment");
     *town.client.borrow_mut() = ClientManner::Well;
-    // It has had its time.
+    // Its time has passed.
     pass(&town, Duration::from_secs(20));
     until_closed(&town, "demo-a");
 }

@@ -14,10 +14,10 @@ use gt_world::{Disk as _, Repo as _};
 
 use crate::simulated::{REMOTE, SimTown};
 
-/// Ticks in which the story must be over.
+/// Number of ticks within which the story must end.
 const LIMIT: u32 = 5_000;
 
-/// A town in which the demo's story has begun.
+/// Creates a town in which the demo's story has begun.
 fn begin(seed: u64, settings: &str) -> SimTown {
     let settings = format!("patrol_seconds = 1\nlinger_seconds = 5\n{settings}");
     let town = SimTown::new(&settings, &story::script(seed).unwrap());
@@ -29,7 +29,7 @@ fn begin(seed: u64, settings: &str) -> SimTown {
     town
 }
 
-/// Goes on until the story is over. `between` is what happens beside it, after each tick.
+/// Plays on until the story has ended. After each tick, calls `between` for other events.
 fn play_on(town: &SimTown, mut between: impl FnMut(&SimTown, u32)) {
     for tick in 1..LIMIT {
         town.tick();
@@ -72,7 +72,7 @@ fn is_over(town: &SimTown) -> bool {
     over.unwrap()
 }
 
-/// What must be so when the story is over.
+/// Checks the state at the end of the story.
 fn check(seed: u64, polecats: u32) {
     let town = play(seed, polecats);
     let case = format!("seed {seed}, {polecats} polecats");
@@ -83,7 +83,7 @@ fn check(seed: u64, polecats: u32) {
     check_story(&town, &case);
 }
 
-/// Answers with how many commits are on the trunk that no bead explains.
+/// Returns how many commits on the trunk belong to no bead.
 fn check_trunk(town: &SimTown, case: &str) -> usize {
     let trunk = town.world.history(&town.world.remote_branch(REMOTE, "main").unwrap());
     let beads = trunk.iter().flat_map(|commit| commit.message.lines().filter_map(|line| line.strip_prefix("Bead: ")));
@@ -101,7 +101,7 @@ fn check_trunk(town: &SimTown, case: &str) -> usize {
     trunk.len() - 1 - landed.len()
 }
 
-/// Each batch was announced once and completed once.
+/// Checks that each batch was announced once and completed once.
 fn check_swarms(town: &SimTown, case: &str) {
     let (swarms, mail) = town.town.ledger.read(|view| Ok::<_, Error>((view.swarms()?, view.all_mail()?))).unwrap();
     let mut said = BTreeMap::<String, (BTreeSet<BeadId>, BTreeSet<BeadId>)>::new();
@@ -132,7 +132,7 @@ fn check_nothing_is_left(town: &SimTown, case: &str) {
     }
 }
 
-/// What the story promises really happened.
+/// Checks that everything that the story promises really happened.
 fn check_story(town: &SimTown, case: &str) {
     let events = town.events();
     let count = |event: &str, bead: &str| {
@@ -175,7 +175,7 @@ fn the_same_seed_gives_the_same_history() {
     assert_ne!(one.events(), play(8, 4).events(), "another seed gives another one");
 }
 
-/// Acts that fail now and then.
+/// Operations that fail now and then.
 const FALLIBLE: [&str; 11] = [
     "fetch",
     "set_ref",
@@ -190,13 +190,13 @@ const FALLIBLE: [&str; 11] = [
     "end",
 ];
 
-/// Ticks with trouble; then the town has time to recover.
+/// Number of ticks with trouble; then the town has time to recover.
 const TROUBLED: u32 = 1_000;
 
-/// Ticks between two times that a person has what was given up tried again.
+/// Number of ticks between two times that a person retries effects that were given up.
 const PERSON_LOOKS_EVERY: u32 = 100;
 
-/// Xorshift (Marsaglia, 2003): trouble that is the same each time.
+/// Xorshift (Marsaglia, 2003): the same random trouble each time.
 struct Dice(u64);
 
 impl Dice {
@@ -212,7 +212,7 @@ impl Dice {
     }
 }
 
-/// Kills workers, makes acts fail, and commits to the trunk as somebody else.
+/// Kills workers, makes operations fail, and commits to the trunk as another person.
 fn make_trouble(town: &SimTown, dice: &mut Dice, tick: u32) {
     let live = town.world.live_sessions();
     if !live.is_empty() && dice.one_in(25) {
@@ -228,7 +228,7 @@ fn make_trouble(town: &SimTown, dice: &mut Dice, tick: u32) {
 }
 
 #[test]
-fn no_work_is_lost_where_workers_die_acts_fail_and_others_push() {
+fn no_work_is_lost_when_workers_die_effects_fail_and_others_push() {
     for seed in 1..5 {
         let town = begin(seed, "max_polecats = 3\nmax_incarnations = 1000\nback_off_seconds = 1\n");
         let mut dice = Dice(seed);

@@ -1,4 +1,4 @@
-//! Several towns, one ledger: they change the same beads apart from each other and end with the same.
+//! Several towns with one ledger: they change the same beads independently, and sync makes their ledgers equal.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ const KILLED: i32 = -1;
 /// Exit code of a refusal.
 const REFUSED: i32 = 4;
 
-/// A bare repository of its own folder, for towns to meet at.
+/// A bare repository in its own folder, through which towns sync.
 pub(crate) struct Meeting(Town);
 
 impl Meeting {
@@ -32,17 +32,17 @@ impl Meeting {
         self.0.git(&self.repo(), &["rev-parse", "gt-ledger"])
     }
 
-    /// What git says in the repository.
+    /// Returns the output of git in the repository.
     pub(crate) fn git(&self, args: &[&str]) -> String {
         self.0.git(&self.repo(), args)
     }
 
-    /// Commits a file to the branch, as somebody who is no town.
+    /// Commits a file to the branch, as another program than a town.
     pub(crate) fn overwrite(&self, path: &str, content: &str) {
         self.commit_by_hand(|checkout| write(&checkout.join(path), content));
     }
 
-    /// Takes a file out of the branch, as somebody who is no town.
+    /// Removes a file from the branch, as another program than a town.
     pub(crate) fn remove(&self, path: &str) {
         self.commit_by_hand(|checkout| std::fs::remove_file(checkout.join(path)).unwrap());
     }
@@ -65,7 +65,7 @@ pub(crate) fn sync(town: &Town, at: &Meeting) -> serde_json::Value {
     town.json(&["sync", "--remote", &at.url()])["sync"].clone()
 }
 
-/// All beads of a town, as its own export has them.
+/// Returns all beads of a town, as its own export has them.
 pub(crate) fn beads(town: &Town) -> String {
     town.ok(&["bead", "export"])
 }
@@ -74,7 +74,7 @@ pub(crate) fn create(town: &Town, title: &str) -> String {
     text(&town.json(&["bead", "create", title])["id"])
 }
 
-/// Two towns that both know three beads.
+/// Creates two towns that both know three beads.
 fn twins(at: &Meeting) -> (Town, Town, Vec<String>) {
     let (one, other) = (Town::empty(), Town::empty());
     let ids = ["First", "Second", "Third"].map(|title| create(&one, title)).to_vec();
@@ -85,7 +85,7 @@ fn twins(at: &Meeting) -> (Town, Town, Vec<String>) {
     (one, other, ids)
 }
 
-/// What each of the two does while it hears nothing of the other.
+/// Changes that each of the two makes before they sync.
 fn work_apart(one: &Town, other: &Town, ids: &[String]) {
     one.ok(&["bead", "update", &ids[0], "--title", "First, here", "--notes", "Begun.\nOne was here."]);
     one.ok(&["bead", "label", "add", &ids[0], "red"]);
@@ -99,7 +99,7 @@ fn work_apart(one: &Town, other: &Town, ids: &[String]) {
     create(other, "Only the other knew");
 }
 
-/// Nothing that either of them said is lost.
+/// Checks that no change of either town is lost.
 #[track_caller]
 fn assert_all_kept(town: &Town, ids: &[String]) {
     let all = beads(town);
@@ -117,7 +117,7 @@ fn assert_all_kept(town: &Town, ids: &[String]) {
 }
 
 #[test]
-fn two_towns_converge_in_any_order_of_syncing() {
+fn two_towns_become_equal_in_any_order_of_syncing() {
     for order in [[0, 1, 0], [1, 0, 1]] {
         let at = Meeting::new();
         let (one, other, ids) = twins(&at);
@@ -141,7 +141,7 @@ fn two_towns_converge_in_any_order_of_syncing() {
 }
 
 #[test]
-fn three_towns_in_a_row_converge_over_the_one_between() {
+fn three_towns_in_a_row_become_equal_through_the_middle_one() {
     let (left, right) = (Meeting::new(), Meeting::new());
     let (one, between, ids) = twins(&left);
     sync(&between, &right);
@@ -161,7 +161,7 @@ fn three_towns_in_a_row_converge_over_the_one_between() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_and_changes_nothing() {
+fn a_dry_run_reports_the_changes_and_makes_none() {
     let at = Meeting::new();
     let (one, other, ids) = twins(&at);
     work_apart(&one, &other, &ids);
@@ -175,7 +175,7 @@ fn a_dry_run_says_what_would_be_and_changes_nothing() {
     assert_eq!(said["pulled"], really["pulled"]);
 }
 
-/// Points at which a sync can die, each with nothing lost and nothing done twice.
+/// Points at which a sync can die without losing anything or doing anything twice.
 const POINTS: &[&str] = &[
     "commit:checkpoint:before",
     "commit:checkpoint:after",
@@ -191,7 +191,7 @@ const POINTS: &[&str] = &[
 ];
 
 #[test]
-fn a_sync_that_is_killed_anywhere_is_finished_by_the_next() {
+fn the_next_sync_finishes_one_that_was_killed_at_any_point() {
     let at = Meeting::new();
     let (one, other) = (Town::empty(), Town::empty());
     let ids: Vec<String> = POINTS.iter().map(|point| create(&one, point)).collect();
@@ -215,7 +215,7 @@ fn a_sync_that_is_killed_anywhere_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_remote_that_is_not_there_refuses_or_is_damaged_changes_nothing() {
+fn a_missing_refusing_or_damaged_remote_changes_nothing() {
     let at = Meeting::new();
     let (one, other, ids) = twins(&at);
     work_apart(&one, &other, &ids);
@@ -253,7 +253,7 @@ fn a_remote_that_is_not_there_refuses_or_is_damaged_changes_nothing() {
     let without = |rows: Vec<String>| rows.into_iter().filter(|row| !row.contains(checkpoints)).collect::<Vec<_>>();
     assert_eq!(without(other.rows()), without(rows));
 
-    // One that takes no pushes: what came from there is merged here, and goes there when it does again.
+    // A remote that refuses pushes: its changes are merged here, and ours go there when it accepts pushes again.
     let hook = at.repo().join("hooks/pre-receive");
     write(&hook, "#!/bin/sh\necho 'not today' >&2\nexit 1\n");
     at.0.git(
@@ -276,7 +276,7 @@ fn make_runnable(file: &Path) {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Two towns, each with the rig, that both know one bead of it.
+/// Creates two towns, each with the rig, that both know one bead of it.
 fn twin_rigs(at: &Meeting) -> (Town, Town, String) {
     let (one, other) = (Town::new(), Town::new());
     let bead = one.bead("Shared");
@@ -294,7 +294,7 @@ fn live_attempts(town: &Town) -> Vec<String> {
 }
 
 #[test]
-fn a_bead_that_is_worked_on_in_one_town_is_held_in_the_other() {
+fn a_bead_with_a_worker_in_one_town_is_held_in_the_other() {
     let at = Meeting::new();
     let (one, other, bead) = twin_rigs(&at);
     one.ok(&["sling", &bead, RIG]);
@@ -310,7 +310,7 @@ fn a_bead_that_is_worked_on_in_one_town_is_held_in_the_other() {
     other.ok(&["witness", "run", "--once"]);
     assert_eq!(text(&other.json(&["bead", "show", &bead])[0]["status"]), "hooked", "nobody takes it back here");
 
-    // Let go of there, it is ready here.
+    // When that town releases it, it is ready here.
     one.ok(&["unsling", &bead]);
     sync(&one, &at);
     sync(&other, &at);
@@ -318,7 +318,7 @@ fn a_bead_that_is_worked_on_in_one_town_is_held_in_the_other() {
 }
 
 #[test]
-fn a_close_elsewhere_waits_for_the_work_that_goes_on_here() {
+fn a_close_in_another_town_waits_for_the_work_here() {
     let at = Meeting::new();
     let (one, other, bead) = twin_rigs(&at);
     one.ok(&["sling", &bead, RIG]);
@@ -330,7 +330,7 @@ fn a_close_elsewhere_waits_for_the_work_that_goes_on_here() {
     let shown = one.json(&["bead", "show", &bead])[0].clone();
     assert_eq!((text(&shown["status"]), text(&shown["title"])), ("hooked".into(), "Shared and closed".into()));
     assert!(one.conditions().contains(&"elsewhere".to_owned()));
-    // It is closed for everybody else all the same.
+    // For all other towns it is closed at once.
     sync(&other, &at);
     assert_eq!(other.status_of(&bead), "closed");
     sync(&one, &at);
@@ -345,7 +345,7 @@ fn a_close_elsewhere_waits_for_the_work_that_goes_on_here() {
 }
 
 #[test]
-fn of_two_claims_the_earlier_counts_and_the_other_is_parked() {
+fn the_earlier_of_two_claims_wins_and_the_other_worker_is_parked() {
     for one_merges in [true, false] {
         let at = Meeting::new();
         let (one, other, bead) = twin_rigs(&at);
@@ -367,7 +367,7 @@ fn of_two_claims_the_earlier_counts_and_the_other_is_parked() {
 }
 
 #[test]
-fn what_an_older_backup_has_not_is_given_back() {
+fn sync_gives_back_what_an_older_backup_lacks() {
     let at = Meeting::new();
     let (one, other, ids) = twins(&at);
     let backup = one.folder().join("old.db").display().to_string();
@@ -385,7 +385,7 @@ fn what_an_older_backup_has_not_is_given_back() {
 }
 
 #[test]
-fn checkpoints_are_made_when_something_changed_and_files_of_people_are_left_alone() {
+fn the_deacon_makes_checkpoints_after_changes_and_leaves_files_of_people_alone() {
     let town = Town::empty();
     let root = town.root();
     town.ok(&["up"]);
@@ -475,7 +475,7 @@ fn a_copied_town_is_read_only_until_it_is_adopted() {
     assert_eq!(gt_in(&town, &root, &["bead", "create", "x"]).code, 0);
     let again = gt_in(&town, &root, &["town", "adopt"]);
     assert_eq!(again.code, REFUSED, "{again:#?}");
-    // What the original works on is held elsewhere, seen from here; the original has noticed nothing.
+    // The copy sees the original's work as held elsewhere; the original has noticed nothing.
     let shown = gt_in(&town, &root, &["bead", "show", &bead, "--json"]).out;
     assert!(shown.contains(&format!("{}:{RIG}/polecats/", text(&adopted["adopted"]["was"]))), "{shown}");
     assert_eq!(live_attempts(&town), [bead.as_str()]);
@@ -502,7 +502,7 @@ fn a_moved_town_is_the_same_town_once_it_is_adopted() {
 }
 
 #[test]
-fn git_merges_files_of_beads_by_our_driver() {
+fn git_merges_files_of_beads_with_our_driver() {
     let place = Town::empty();
     let repo = place.folder().join("beads");
     std::fs::create_dir(&repo).unwrap();
@@ -536,12 +536,12 @@ fn git_merges_files_of_beads_by_our_driver() {
 }
 
 #[test]
-fn a_lost_ledger_is_made_again_from_git() {
+fn a_lost_ledger_is_rebuilt_from_git() {
     check_rebuilt_from("git");
 }
 
 #[test]
-fn a_lost_ledger_is_made_again_from_files_and_its_hooks_from_snapshots() {
+fn a_lost_ledger_is_rebuilt_from_files_and_its_hooks_from_snapshots() {
     check_rebuilt_from("jsonl");
 }
 
@@ -570,7 +570,7 @@ fn check_rebuilt_from(source: &str) {
     assert!(kept + 1 >= before.len(), "all but the one that was held: {before:#?} {after}");
     assert_eq!((town.status_of(&bead), town.status_of(&other)), ("open".into(), "open".into()));
 
-    // The work goes on from where it was, and the ledger is the one that others know.
+    // The work continues where it was, and the other towns recognise the ledger.
     town.ok(&["up"]);
     town.wait_until("the old worktree to be out of the way", || town.gt(&["polecat", "recover", &bead]).code == 0);
     let worktree =

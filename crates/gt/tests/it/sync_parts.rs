@@ -1,4 +1,4 @@
-//! A long ledger in git is many small files, so that what a sync adds follows what was changed.
+//! A long ledger in git consists of many small files, so that the size of a sync depends on the size of the change.
 
 use std::path::Path;
 
@@ -8,22 +8,22 @@ use crate::town::{Town, write};
 /// Exit code of a refusal.
 const REFUSED: i32 = 4;
 
-/// How many beads the long ledger has; with [`TEXT_BYTES`] each about 300 KB.
+/// Number of beads of the long ledger; with [`TEXT_BYTES`] each it has about 300 KB.
 const BEADS: usize = 300;
 
-/// How long a text of each is, in bytes.
+/// Length of each bead's text, in bytes.
 const TEXT_BYTES: usize = 900;
 
 fn id(number: usize) -> String {
     format!("hq-x{number:04}")
 }
 
-/// A text that does not compress to nothing.
+/// Returns a text that does not compress well.
 fn noise(seed: usize) -> String {
     (0..TEXT_BYTES / 9).map(|n| format!("{:08x} ", (seed * 7919 + n + 1).wrapping_mul(2_654_435_761) as u32)).collect()
 }
 
-/// A town with a long ledger.
+/// Creates a town with a long ledger.
 fn long_town() -> Town {
     let town = Town::empty();
     let line = |number: usize| {
@@ -40,19 +40,19 @@ fn long_town() -> Town {
     town
 }
 
-/// The files of beads on the branch.
+/// Returns the files of beads on the branch.
 fn files(at: &Meeting) -> Vec<String> {
     at.git(&["ls-tree", "-r", "--name-only", "gt-ledger", "beads/"]).lines().map(str::to_owned).collect()
 }
 
-/// How many bytes a folder's files take.
+/// Returns the size of a folder's files, in bytes.
 fn size(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries.map(|entry| if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().unwrap().len() }).sum()
 }
 
 #[test]
-fn what_a_sync_adds_follows_what_was_changed() {
+fn a_sync_adds_data_in_proportion_to_the_change() {
     let at = Meeting::new();
     let (one, other) = (long_town(), Town::empty());
     sync(&one, &at);
@@ -83,7 +83,7 @@ fn what_a_sync_adds_follows_what_was_changed() {
 }
 
 #[test]
-fn a_branch_whose_long_ledger_is_one_file_is_taken_in_and_cut() {
+fn a_branch_with_a_long_ledger_in_one_file_is_merged_and_split() {
     let at = Meeting::new();
     let (one, other) = (long_town(), Town::empty());
     sync(&one, &at);
@@ -105,7 +105,7 @@ fn a_branch_whose_long_ledger_is_one_file_is_taken_in_and_cut() {
 }
 
 #[test]
-fn a_part_that_is_gone_or_holds_others_beads_loses_nothing() {
+fn a_missing_part_or_one_with_misplaced_beads_loses_nothing() {
     let at = Meeting::new();
     let (one, other) = (long_town(), Town::empty());
     sync(&one, &at);
@@ -124,7 +124,7 @@ fn a_part_that_is_gone_or_holds_others_beads_loses_nothing() {
 }
 
 #[test]
-fn a_lost_long_ledger_is_made_again_from_git() {
+fn a_lost_long_ledger_is_rebuilt_from_git() {
     let town = long_town();
     let at = Meeting::new();
     sync(&town, &at);

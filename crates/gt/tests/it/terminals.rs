@@ -1,4 +1,4 @@
-//! Sessions in terminals of a real tmux, through the verbs of a person.
+//! Sessions in terminals of a real tmux, through the verbs that a person types.
 
 #![expect(
     clippy::disallowed_methods,
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::town::{GT, RIG, Town, WORK, finish, identity_of, output, text};
 
-/// A worker that says something and waits for a mark.
+/// A worker that prints something and waits for a mark.
 const TALK: &str = r#"
 [[act]]
 step = "implement"
@@ -25,7 +25,7 @@ signal = "talked"
 await = "enough"
 "#;
 
-/// Whether there is a tmux; said clearly where not, and a failure where one is required.
+/// Returns whether there is a tmux. If not, says so, or fails if it is required.
 pub fn has_tmux() -> bool {
     let found =
         std::env::var("PATH").unwrap().split(':').any(|folder| std::path::Path::new(folder).join("tmux").exists());
@@ -37,7 +37,8 @@ pub fn has_tmux() -> bool {
     found
 }
 
-/// A town with one worker that has talked and waits, slung with these words. Answers with bead and address.
+/// Creates a town with one worker that has printed something and waits. The bead was slung with these arguments.
+/// Returns bead and address.
 fn talking(town: &Town, more: &[&str]) -> (String, String) {
     town.script(&format!("{TALK}{WORK}"));
     let bead = town.bead("Talk");
@@ -62,7 +63,7 @@ fn tmux_servers(town: &Town) -> Vec<i32> {
 }
 
 #[test]
-fn a_session_in_a_terminal_is_listed_shown_peeked_at_and_stopped() {
+fn a_session_in_a_terminal_can_be_listed_shown_peeked_at_and_stopped() {
     if !has_tmux() {
         return;
     }
@@ -107,13 +108,13 @@ fn a_session_in_a_terminal_is_listed_shown_peeked_at_and_stopped() {
 }
 
 #[test]
-fn a_terminal_is_attached_to_and_left_again() {
+fn a_person_can_attach_to_a_terminal_and_detach() {
     if !has_tmux() {
         return;
     }
     let town = Town::new();
     let (bead, address) = talking(&town, &["--runtime", "tmux"]);
-    // `script` lends a terminal; what is typed into it detaches: C-b d.
+    // `script` provides a terminal; the keys typed into it detach: C-b d.
     if !std::path::Path::new("/usr/bin/script").exists() {
         eprintln!("skipped: no program `script`");
         return;
@@ -148,7 +149,7 @@ fn a_headless_session_says_how_to_look_at_it() {
 }
 
 #[test]
-fn down_ends_the_towns_tmux_and_up_goes_on() {
+fn gt_down_ends_the_towns_tmux_and_gt_up_continues() {
     if !has_tmux() {
         return;
     }
@@ -165,7 +166,7 @@ fn down_ends_the_towns_tmux_and_up_goes_on() {
 }
 
 #[test]
-fn work_goes_on_when_the_tmux_server_is_killed() {
+fn work_continues_after_the_tmux_server_is_killed() {
     if !has_tmux() {
         return;
     }

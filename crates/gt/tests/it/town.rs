@@ -24,7 +24,7 @@ pub const GT: &str = env!("CARGO_BIN_EXE_gt");
 /// The rig that [`Town::new`] adds.
 pub const RIG: &str = "app";
 
-/// Every worker's work: a file that is named for its bead.
+/// Work of every worker: a file named after its bead.
 pub const WORK: &str = r#"
 [[act]]
 step = "implement"
@@ -32,28 +32,28 @@ run = ["sh", "-c", 'b=$(git symbolic-ref --short HEAD); b=${b##*/}; mkdir -p wor
 commit = "Do the work"
 "#;
 
-/// How long anything may take before it counts as failed. Far more than it needs.
+/// Time after which anything counts as failed. Far more than it needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a call of `gt` gave.
+/// Result of a call of `gt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Its exit code; -1 where a signal ended it.
+    /// Exit code, or -1 if a signal ended it.
     pub code: i32,
-    /// What it printed.
+    /// Standard output.
     pub out: String,
-    /// What it printed to the error output.
+    /// Error output.
     pub err: String,
 }
 
-/// A temporary folder with a town in it, or none yet.
+/// A temporary folder with a town in it, or before `gt install`, without one.
 pub struct Town {
     folder: PathBuf,
     env: BTreeMap<String, String>,
 }
 
 impl Town {
-    /// A folder and a home; no town yet.
+    /// Creates folder and home, without a town.
     pub fn nowhere() -> Self {
         let folder = tempfile::Builder::new().prefix("gt-it-").tempdir().unwrap().keep().canonicalize().unwrap();
         let home = folder.join("home");
@@ -67,7 +67,7 @@ impl Town {
         Self { folder, env }
     }
 
-    /// A town without a rig, whose workers are simulated.
+    /// Creates a town without a rig, whose workers are simulated.
     pub fn empty() -> Self {
         let town = Self::nowhere();
         town.ok_at(&town.folder, &["install", "town"]);
@@ -75,14 +75,14 @@ impl Town {
         town
     }
 
-    /// A town with the rig [`RIG`], which lands what is green; its workers do [`WORK`].
+    /// Creates a town with the rig [`RIG`], which lands green work without approval; its workers do [`WORK`].
     pub fn new() -> Self {
         let town = Self::asking();
         town.edit(&town.rig().join("rig.toml"), |text| text.replace("# landing = \"ask\"", "landing = \"auto\""));
         town
     }
 
-    /// The same, whose rig lands what a person approves, as every new rig does.
+    /// Creates the same town, but its rig lands only what a person approves, as every new rig does.
     pub fn asking() -> Self {
         let town = Self::empty();
         let remote = town.project("main", &[("run-tests", "test ! -e red\n"), ("README.md", "An app\n")]);
@@ -98,7 +98,7 @@ impl Town {
         write(&self.root().join("town.toml"), format!("{quick}{more}"));
     }
 
-    /// Writes the script that workers play: acts, beside a pace without pauses.
+    /// Writes the script that workers play: these acts, at a pace without pauses.
     pub fn script(&self, acts: &str) {
         write(&self.folder.join("script.toml"), acts);
     }
@@ -110,7 +110,7 @@ impl Town {
         self.edit(&self.root().join(rig).join("rig.toml"), |text| text + &set);
     }
 
-    /// A project of one commit on `trunk`, and its bare remote. Answers with the remote.
+    /// Creates a project with one commit on `trunk`, and its bare remote. Returns the remote.
     pub fn project(&self, trunk: &str, files: &[(&str, &str)]) -> PathBuf {
         let project = self.folder.join("project");
         std::fs::create_dir_all(&project).unwrap();
@@ -162,12 +162,12 @@ impl Town {
         self.env.insert(name.to_owned(), value.to_owned());
     }
 
-    /// A variable of every call.
+    /// Returns a variable of every call.
     pub fn var(&self, name: &str) -> &str {
         &self.env[name]
     }
 
-    /// A program in the town's environment, in `cwd`.
+    /// Builds a command in the town's environment, in `cwd`.
     pub fn program(&self, name: &str, cwd: &Path) -> Command {
         let mut command = Command::new(name);
         command.env_clear().envs(&self.env).current_dir(cwd).stdin(Stdio::null());
@@ -185,7 +185,7 @@ impl Town {
         output(command.envs(env.iter().copied()).args(args))
     }
 
-    /// Calls `gt`, which must answer with 0; what it printed.
+    /// Calls `gt`, which must exit with 0. Returns its output.
     #[track_caller]
     pub fn ok(&self, args: &[&str]) -> String {
         self.ok_at(&self.root(), args)
@@ -198,7 +198,7 @@ impl Town {
         output.out
     }
 
-    /// Calls `gt --json`, which must answer with 0.
+    /// Calls `gt --json`, which must exit with 0.
     #[track_caller]
     pub fn json(&self, args: &[&str]) -> Value {
         let text = self.ok(&[args, &["--json"]].concat());
@@ -212,41 +212,41 @@ impl Town {
         command.spawn().unwrap()
     }
 
-    /// Makes a bead of [`RIG`]; its id.
+    /// Creates a bead of [`RIG`]. Returns its id.
     pub fn bead(&self, title: &str) -> String {
         text(&self.json(&["bead", "create", title, "--rig", RIG])["id"])
     }
 
-    /// Makes a bead that waits for another.
+    /// Creates a bead that waits for another.
     pub fn bead_after(&self, title: &str, blocker: &str) -> String {
         text(&self.json(&["bead", "create", title, "--rig", RIG, "--deps", blocker])["id"])
     }
 
-    /// A bead's status.
+    /// Returns a bead's status.
     pub fn status_of(&self, bead: &str) -> String {
         text(&self.json(&["bead", "show", bead])[0]["status"])
     }
 
-    /// What `gt why` says, whole.
+    /// Returns the whole output of `gt why`.
     pub fn why(&self, id: &str) -> Value {
         self.json(&["why", id])["why"].clone()
     }
 
-    /// The events of a bead, oldest first.
+    /// Returns the events of a bead, oldest first.
     pub fn events(&self, bead: &str) -> Vec<String> {
         let log = self.json(&["log", bead, "-n", "1000"]);
         log["events"].as_array().unwrap().iter().map(|event| text(&event["event"])).collect()
     }
 
-    /// Kinds of the conditions that need a person.
+    /// Returns the kinds of the conditions that need a person.
     pub fn conditions(&self) -> Vec<String> {
         let status = self.json(&["status"]);
         let kinds = status["status"]["needs_you"].as_array().unwrap().iter().map(|c| text(&c["kind"]));
-        // What agents write is no condition.
+        // Text that agents write is not a condition.
         kinds.filter(|kind| *kind != ConditionKind::Mail.as_str()).collect()
     }
 
-    /// Asks the ledger, read-only: the first column of each row.
+    /// Asks the ledger, read-only. Returns the first column of each row.
     pub fn ask(&self, query: &str) -> Vec<String> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let ledger = rusqlite::Connection::open_with_flags(self.root().join(".beads/beads.db"), flags).unwrap();
@@ -261,7 +261,7 @@ impl Town {
         .collect()
     }
 
-    /// Every row of every table of the ledger.
+    /// Returns every row of every table of the ledger.
     pub fn rows(&self) -> Vec<String> {
         let tables = self.ask("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
         let columns = |table: &str| {
@@ -275,7 +275,7 @@ impl Town {
         tables.iter().flat_map(rows).collect()
     }
 
-    /// Runs git, which must succeed; what it printed, without the last line end.
+    /// Runs git, which must succeed. Returns its output without the last line end.
     #[track_caller]
     pub fn git(&self, cwd: &Path, args: &[&str]) -> String {
         let mut command = self.program("git", cwd);
@@ -285,17 +285,17 @@ impl Town {
         output.out.trim_end().to_owned()
     }
 
-    /// Where a branch of the remote is.
+    /// Returns the commit of a branch of the remote.
     pub fn remote_branch(&self, branch: &str) -> String {
         self.git(&self.remote(), &["rev-parse", &format!("refs/heads/{branch}")])
     }
 
-    /// How many commits of the remote's `main` land the bead.
+    /// Returns how many commits of the remote's `main` land the bead.
     pub fn landings(&self, bead: &str) -> usize {
         self.landings_on("main", bead)
     }
 
-    /// How many commits of a branch of the remote land the bead.
+    /// Returns how many commits of a branch of the remote land the bead.
     pub fn landings_on(&self, branch: &str, bead: &str) -> usize {
         let log = self.git(&self.remote(), &["log", "--format=%(trailers:key=Bead,valueonly)", branch]);
         log.lines().filter(|line| *line == bead).count()
@@ -341,7 +341,7 @@ impl Town {
         self.wait_until("everything to be cleared away", || self.ask(open) == ["0"] && self.ask(present) == ["0"]);
     }
 
-    /// Waits until something is so, with patience; panics with all that is worth knowing where it is not.
+    /// Waits, with patience, until `is_so` returns true. Otherwise panics with everything that is worth knowing.
     #[track_caller]
     pub fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let start = Instant::now();
@@ -351,12 +351,12 @@ impl Town {
         }
     }
 
-    /// Lets the town go on for as long as it takes to make several patrols.
+    /// Waits for the time that several patrols take.
     pub fn let_patrols_pass(&self) {
         std::thread::sleep(Duration::from_millis(2500));
     }
 
-    /// What a person would look at when something is wrong.
+    /// Returns what a person would look at when something is wrong.
     pub fn dump(&self) -> String {
         let mut text = String::new();
         for args in [&["status"][..], &["mq", "list", "--all"], &["log", "-n", "60"], &["doctor"]] {
@@ -375,7 +375,7 @@ impl Town {
         text
     }
 
-    /// The record of a bead's newest session: shim and agent.
+    /// Returns the record of a bead's newest session: shim and agent.
     pub fn session(&self, bead: &str) -> (PathBuf, ProcessId, ProcessId) {
         let query = format!(
             "SELECT i.id FROM incarnations i JOIN attempts a ON a.id = i.attempt WHERE a.bead = '{bead}'
@@ -388,35 +388,35 @@ impl Town {
         (folder, process("shim"), process("agent"))
     }
 
-    /// The pid of the town's deacon.
+    /// Returns the pid of the town's deacon.
     pub fn deacon(&self) -> Option<i32> {
         self.daemon("deacon run")
     }
 
-    /// The pid of the town's boot.
+    /// Returns the pid of the town's boot.
     pub fn boot(&self) -> Option<i32> {
         self.daemon("boot run")
     }
 
-    /// The pid of a daemon. A child that it has forked has its command line too, until the child becomes git.
+    /// Returns the pid of a daemon. A forked child also has its command line, until the child becomes git.
     fn daemon(&self, words: &str) -> Option<i32> {
         let all = strays(&self.root()).unwrap();
         let found: Vec<i32> = all.iter().filter(|stray| stray.command.contains(words)).map(|stray| stray.pid).collect();
         found.iter().copied().find(|pid| parent_of(*pid).is_none_or(|parent| !found.contains(&parent)))
     }
 
-    /// What of this town still runs: its own processes, and whatever carries an identity of its sessions.
+    /// Returns the town's running processes: its own, and all that carry an identity of its sessions.
     pub fn running(&self) -> Vec<String> {
         self.leftovers().iter().map(ToString::to_string).collect()
     }
 
-    /// Waits until nothing of this town runs. `gt down` waits for the locks of boot and deacon, and a process lets go of its
-    /// lock a moment before it is gone.
+    /// Waits until no process of this town runs. `gt down` waits for the locks of boot and deacon, and a process
+    /// releases its lock a moment before it ends.
     pub fn wait_ended(&self) {
         self.wait_until("its processes to end", || self.running().is_empty());
     }
 
-    /// Every path below a folder, and each file's size and time: to see that nothing was touched.
+    /// Returns every path below a folder with size and time, to check that nothing was touched.
     pub fn listing(&self, folder: &Path) -> Vec<String> {
         let mut found = Vec::new();
         collect(folder, &mut found);
@@ -424,7 +424,7 @@ impl Town {
         found
     }
 
-    /// Links in the town that lead to what is in a folder.
+    /// Returns links in the town that lead to entries of a folder.
     pub fn links_to(&self, folder: &Path) -> Vec<PathBuf> {
         let (mut found, mut open) = (Vec::new(), vec![self.root()]);
         while let Some(at) = open.pop() {
@@ -439,8 +439,8 @@ impl Town {
         found
     }
 
-    /// What this town started and what is still there. Who merely looks at the folder (a shell, an editor, somebody's
-    /// `rm`) is none of ours, and must not be ended.
+    /// Returns processes that this town started and that still run. A process that only looks at the folder (a shell,
+    /// an editor, a user's `rm`) is not the town's, and must not be ended.
     fn leftovers(&self) -> Vec<Stray> {
         let own = [format!("{GT} "), format!("{}/", self.root().join("bin").display())];
         let is_ours = |stray: &Stray| {
@@ -468,7 +468,7 @@ impl Drop for Town {
     }
 }
 
-/// Who a process is.
+/// Returns the identity of a process.
 pub fn identity_of(pid: i32) -> Option<ProcessId> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let start_ticks = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
@@ -482,7 +482,7 @@ pub fn output(command: &mut Command) -> Output {
     finished(&output)
 }
 
-/// What a program that was started gave.
+/// Waits for a started program. Returns its result.
 pub fn finish(child: Child) -> Output {
     finished(&child.wait_with_output().unwrap())
 }
@@ -498,12 +498,12 @@ pub fn write(path: &Path, text: impl AsRef<[u8]>) {
     std::fs::write(path, text).unwrap();
 }
 
-/// A JSON string, or what else it is as JSON.
+/// Returns a JSON string as text, or other JSON as it is.
 pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What is in a folder, sorted; nothing where it is not there.
+/// Returns the names in a folder, sorted; nothing if the folder does not exist.
 pub fn list(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -511,7 +511,7 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The pid of a process's parent, while the process is there.
+/// Returns the pid of a process's parent, while the process exists.
 fn parent_of(pid: i32) -> Option<i32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()

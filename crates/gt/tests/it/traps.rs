@@ -1,4 +1,4 @@
-//! Prompts that nobody sees: nothing that an agent or a gate starts can wait at one.
+//! Prompts that no person sees: no process that an agent or a gate starts may wait at one.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt")]
 
@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use crate::terminals::has_tmux;
 use crate::town::{RIG, Town, output, write};
 
-/// A program that waits for a person. The town's user has it configured, and tools look for it under its names.
+/// A program that waits for a person. The town's user has configured it, and tools find it under its names.
 const WAITS: &str = "#!/bin/sh\necho \"opened: $0 $*\" >> \"$HOME/opened\"\nexec sleep 600\n";
 
-/// Does what opens editors, pagers and prompts; what has to be ended counts as 124.
+/// Commands that open editors, pagers and prompts. One that must be ended counts as 124.
 const TRAPS: &str = r#"
 report="$HOME/traps-$1"
 try() { name=$1; shift; timeout 20 sh -c "$*" > /dev/null 2>&1; echo "$name $?" >> "$report.new"; }
@@ -39,7 +39,7 @@ env > "$HOME/env-$1"
 mv "$report.new" "$report"
 "#;
 
-/// What each ends with: it goes on with what is there, or it is refused.
+/// Expected end of each: it continues with what is there, or it is refused.
 const ENDS: &[(&str, u32)] = &[
     ("no-message", 1),
     ("rebase", 0),
@@ -57,7 +57,7 @@ const ENDS: &[(&str, u32)] = &[
     ("input", 0),
 ];
 
-/// A server that wants a password of everybody.
+/// Starts a server that requires a password.
 fn private_server() -> u16 {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
@@ -72,7 +72,7 @@ fn private_server() -> u16 {
     port
 }
 
-/// A town of a user who has editors and pagers configured, in each way that there is.
+/// Creates a town of a user who has configured editors and pagers in every possible way.
 fn town_of_traps(runtime: &str) -> Town {
     let mut town = Town::nowhere();
     for name in ["vi", "vim", "nano", "editor", "less", "more", "pager", "ssh-askpass", "waits"] {
@@ -149,7 +149,7 @@ fn check_worker_and_commands(runtime: &str) {
         says("GIT_TERMINAL_PROMPT", "0");
         says("SSH_ASKPASS_REQUIRE", "force");
         says("DEBIAN_FRONTEND", "noninteractive");
-        // What the rig sets holds.
+        // The settings of the rig apply.
         says("PIP_NO_INPUT", "0");
         for name in ["CI", "GPG_TTY", "DISPLAY", "GIT_ASKPASS"] {
             assert!(!env.contains_key(name), "{name}");
@@ -160,20 +160,20 @@ fn check_worker_and_commands(runtime: &str) {
 }
 
 #[test]
-fn nothing_waits_for_a_person_where_there_is_no_terminal() {
+fn no_command_waits_for_a_person_without_a_terminal() {
     check_worker_and_commands("headless");
 }
 
 #[test]
-fn nothing_waits_for_a_person_in_a_terminal() {
+fn no_command_waits_for_a_person_in_a_terminal() {
     if has_tmux() {
         check_worker_and_commands("tmux");
     }
 }
 
-/// The worker of the first report: step 8 of its formula sends it into a rebase, which stops at a conflict.
+/// The worker of a reported case: step 8 of its formula makes it rebase, which stops at a conflict.
 #[test]
-fn a_rebase_goes_on_after_a_conflict() {
+fn a_rebase_continues_after_a_conflict() {
     let town = town_of_traps("headless");
     town.script(
         "[[act]]\nstep = \"implement\"\nwrite = { \"README.md\" = \"worker\\n\" }\ncommit = \"Worker\"\nsignal = \"written\"\nawait = \"pushed\"\n\

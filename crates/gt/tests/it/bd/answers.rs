@@ -1,4 +1,4 @@
-//! How `bd` answers programs: what JSON carries, where a refusal is told, what partial success is.
+//! How `bd` answers programs: what its JSON contains, where it reports a refusal, and what partial success means.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn parsed(said: &str) -> Value {
     serde_json::from_str(said).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 
-/// What a client of `bd` takes for beads must be beads, or not be there.
+/// Checks that each value that a client could take for a bead is a whole bead, and not a raw dependency row.
 #[track_caller]
 fn has_no_raw_edges(answer: &Value) {
     match answer {
@@ -26,7 +26,7 @@ fn has_no_raw_edges(answer: &Value) {
 }
 
 #[test]
-fn what_changes_beads_answers_without_raw_edges() {
+fn verbs_that_change_beads_print_no_raw_dependency_rows() {
     let project = Project::new();
     let first = project.q(&["First"]);
     let epic = project.q(&["Epic", "-t", "epic"]);
@@ -57,7 +57,7 @@ fn what_changes_beads_answers_without_raw_edges() {
 }
 
 #[test]
-fn objects_carry_the_version_of_their_schema_and_arrays_do_not() {
+fn objects_have_a_schema_version_and_arrays_do_not() {
     let project = Project::new();
     let id = project.q(&["Bead"]);
     for args in [
@@ -90,7 +90,7 @@ fn objects_carry_the_version_of_their_schema_and_arrays_do_not() {
 }
 
 #[test]
-fn metadata_that_a_change_does_not_name_stays() {
+fn an_update_keeps_metadata_that_it_does_not_name() {
     let project = Project::new();
     let id = project.q(&["Bead", "--metadata", r#"{"team":"core","tries":1}"#]);
     let after = |args: &[&str]| {
@@ -106,7 +106,7 @@ fn metadata_that_a_change_does_not_name_stays() {
 }
 
 #[test]
-fn a_refusal_is_told_on_both_outputs() {
+fn a_refusal_is_printed_on_both_outputs() {
     let project = Project::new();
     let (first, second) = (project.q(&["First"]), project.q(&["Second"]));
     project.ok(&["dep", "add", &second, &first]);
@@ -122,7 +122,7 @@ fn a_refusal_is_told_on_both_outputs() {
 }
 
 #[test]
-fn of_several_beads_those_are_closed_that_can_be() {
+fn closing_several_beads_closes_those_that_can_be_closed() {
     let project = Project::new();
     let make = |title: &str| project.q(&[title]);
     let (free, first, waits) = (make("Free"), make("First"), make("Waits"));
@@ -146,7 +146,7 @@ fn of_several_beads_those_are_closed_that_can_be() {
     let shown = project.bd(&["show", "nope", &waits, "--json"]);
     assert_eq!((shown.code, super::ids(&parsed(&shown.out))), (0, vec![waits.clone()]), "{shown:#?}");
 
-    // Under its own name the program closes them too, and says by its exit code that not all went well.
+    // Called as `gt`, the program closes them too, but its exit code says that one bead failed.
     let free = make("Free again");
     let own = project.gt(&["bead", "close", &waits, &free]);
     assert_eq!(own.code, 4, "{own:#?}");
@@ -154,7 +154,7 @@ fn of_several_beads_those_are_closed_that_can_be() {
 }
 
 #[test]
-fn what_is_so_already_is_told_and_not_counted() {
+fn a_change_that_was_already_made_is_reported_and_not_counted() {
     let project = Project::new();
     let id = project.q(&["Bead"]);
     for (verb, word, said) in [("reopen", "Reopened", "already open"), ("undefer", "Undeferred", "not deferred")] {
@@ -167,7 +167,7 @@ fn what_is_so_already_is_told_and_not_counted() {
 }
 
 #[test]
-fn scripts_find_the_words_that_they_look_for() {
+fn outputs_contain_the_words_that_scripts_search_for() {
     let project = Project::new();
     let said = project.ok(&["create", "Bead"]);
     let id = said.split("Created issue: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();

@@ -1,14 +1,15 @@
-//! The `beads-mcp` package from PyPI, whose client and server are written for the Go `bd`, against ours.
+//! The `beads-mcp` package from PyPI: its client and server are written for the Go `bd`, and run here against ours.
 
 use std::io::Write as _;
 
 use super::Project;
 use crate::town::output;
 
-/// Calls every operation, and prints the name of each that did what it should.
+/// Calls every operation and prints the name of each one that worked.
 const CALLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/bd/mcp_client.py");
 
-/// A Python that has the package; none where `$GT_BEADS_MCP` names none, unless it is required.
+/// Returns a Python that has the package. Returns `None` if `$GT_BEADS_MCP` names none; fails then if the test is
+/// required.
 #[expect(clippy::disallowed_methods, reason = "which tools the machine has is for the test to find out")]
 fn python() -> Option<String> {
     let named = std::env::var("GT_BEADS_MCP").ok().filter(|path| std::path::Path::new(path).is_file());
@@ -72,7 +73,7 @@ const OF_THE_SERVER: &[&str] = &[
 ];
 
 #[test]
-fn every_operation_of_beads_mcp_does_what_it_should() {
+fn every_operation_of_beads_mcp_works() {
     let Some(python) = python() else { return };
     let project = Project::bare();
     let mut command = project.program(&python);

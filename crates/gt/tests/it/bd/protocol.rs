@@ -1,5 +1,5 @@
-//! What the Go `bd`'s own protocol tests ask of a command line, told again with our words and data, one test each. Those that
-//! ask for something else than what is here are listed in docs/ledger.md, with the reason.
+//! What the Go `bd`'s own protocol tests require of a command line, rewritten with our words and data, one test each.
+//! docs/ledger.md lists the tests that require other behaviour than ours, with the reason.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Project, ids};
 use crate::town::{text, write};
 
-/// A bead, whole.
+/// Returns a bead with all its fields.
 #[track_caller]
 fn shown(project: &Project, id: &str) -> Value {
     project.json(&["show", id])[0].clone()
@@ -41,7 +41,7 @@ mod blocking {
     use super::*;
 
     #[test]
-    fn words_beside_a_new_bead_say_who_waits() {
+    fn create_accepts_dependencies_in_both_directions() {
         let project = Project::new();
         let mast = project.q(&["Mast"]);
         let sail = project.q(&["Sail", "--deps", &format!("depends-on:{mast}")]);
@@ -57,7 +57,7 @@ mod blocking {
     }
 
     #[test]
-    fn nothing_may_wait_for_itself_by_way_of_its_parent() {
+    fn a_bead_may_not_depend_on_itself_through_its_parent() {
         let project = Project::new();
         let ship = project.q(&["Ship", "-t", "epic"]);
         let hull = project.q(&["Hull", "--parent", &ship, "-t", "epic"]);
@@ -78,7 +78,7 @@ mod blocking {
     }
 
     #[test]
-    fn what_waits_keeps_its_status() {
+    fn a_blocked_bead_keeps_its_status() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         let second = project.q(&["Sail", "--deps", &first]);
@@ -87,7 +87,7 @@ mod blocking {
     }
 
     #[test]
-    fn what_waits_for_the_children_of_another_is_blocked() {
+    fn a_bead_that_waits_for_the_children_of_another_is_blocked() {
         let project = Project::new();
         let spawner = project.q(&["Crew", "-t", "epic"]);
         let gate = project.q(&["Roll call"]);
@@ -98,7 +98,7 @@ mod blocking {
     }
 
     #[test]
-    fn ready_work_is_in_the_order_of_priority() {
+    fn ready_work_is_sorted_by_priority() {
         let project = Project::new();
         for priority in ["4", "0", "2", "1", "3"] {
             project.q(&["Task", "-p", priority]);
@@ -114,7 +114,7 @@ mod blocking {
     }
 
     #[test]
-    fn what_is_closed_is_not_said_to_block() {
+    fn a_closed_bead_is_not_listed_as_a_blocker() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         let second = project.q(&["Sail"]);
@@ -127,7 +127,7 @@ mod blocking {
     }
 
     #[test]
-    fn closing_frees_what_waited() {
+    fn closing_a_blocker_makes_its_dependents_ready() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         let second = project.q(&["Sail", "--deps", &first]);
@@ -137,7 +137,7 @@ mod blocking {
     }
 
     #[test]
-    fn what_waits_for_two_waits_for_both() {
+    fn a_bead_with_two_blockers_waits_for_both() {
         let project = Project::new();
         let root = project.q(&["Root"]);
         let (left, right) = (project.q(&["Left", "--deps", &root]), project.q(&["Right", "--deps", &root]));
@@ -151,7 +151,7 @@ mod blocking {
     }
 
     #[test]
-    fn a_chain_is_freed_link_by_link() {
+    fn closing_one_bead_of_a_chain_frees_only_the_next() {
         let project = Project::new();
         let mut chain = vec![project.q(&["Link"])];
         for _ in 0..3 {
@@ -162,7 +162,7 @@ mod blocking {
     }
 
     #[test]
-    fn what_is_put_off_is_not_ready() {
+    fn a_deferred_bead_is_not_ready() {
         let project = Project::new();
         let id = project.q(&["Later"]);
         assert!(ready(&project).contains(&id));
@@ -173,7 +173,7 @@ mod blocking {
     }
 
     #[test]
-    fn removing_a_dependency_frees() {
+    fn removing_a_dependency_makes_the_bead_ready() {
         let project = Project::new();
         let (first, second) = (project.q(&["Mast"]), project.q(&["Sail"]));
         project.ok(&["dep", "add", &second, &first]);
@@ -187,7 +187,7 @@ mod closing {
     use super::*;
 
     #[test]
-    fn a_circle_is_refused() {
+    fn a_dependency_circle_is_refused() {
         let project = Project::new();
         let first = project.q(&["A"]);
         let second = project.q(&["B", "--deps", &first]);
@@ -196,7 +196,7 @@ mod closing {
     }
 
     #[test]
-    fn a_bead_does_not_wait_for_itself() {
+    fn a_bead_may_not_depend_on_itself() {
         let project = Project::new();
         let id = project.q(&["A"]);
         exits_1(&project, &["dep", "add", &id, &id, "--type", "blocks"], "itself");
@@ -211,7 +211,7 @@ mod closing {
     }
 
     #[test]
-    fn what_waits_stays_open() {
+    fn a_blocked_bead_can_not_be_closed() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         let second = project.q(&["Sail", "--deps", &first]);
@@ -220,7 +220,7 @@ mod closing {
     }
 
     #[test]
-    fn force_closes_what_waits() {
+    fn force_closes_a_blocked_bead() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         let second = project.q(&["Sail", "--deps", &first]);
@@ -229,7 +229,7 @@ mod closing {
     }
 
     #[test]
-    fn superseding_closes_and_links() {
+    fn superseding_a_bead_closes_it_and_links_the_new_one() {
         let project = Project::new();
         let (old, new) = (project.q(&["Oars"]), project.q(&["Sails"]));
         project.ok(&["supersede", &old, "--with", &new]);
@@ -240,7 +240,7 @@ mod closing {
     }
 
     #[test]
-    fn closing_what_waits_exits_1() {
+    fn closing_a_blocked_bead_exits_1() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         let second = project.q(&["Sail", "--deps", &first]);
@@ -248,18 +248,18 @@ mod closing {
     }
 
     #[test]
-    fn closing_what_waits_for_nothing_exits_0() {
+    fn closing_an_unblocked_bead_exits_0() {
         let project = Project::new();
         project.ok(&["close", &project.q(&["Mast"])]);
     }
 
     #[test]
-    fn changing_what_is_not_there_exits_1() {
+    fn changing_a_missing_bead_exits_1() {
         exits_1(&Project::new(), &["update", "no-such", "--status", "in_progress"], "no issue found");
     }
 
     #[test]
-    fn closing_some_exits_0() {
+    fn closing_only_some_beads_exits_0() {
         let project = Project::new();
         let (free, first) = (project.q(&["Deck"]), project.q(&["Mast"]));
         let second = project.q(&["Sail", "--deps", &first]);
@@ -269,19 +269,19 @@ mod closing {
     }
 
     #[test]
-    fn closing_what_is_not_there_exits_1() {
+    fn closing_a_missing_bead_exits_1() {
         exits_1(&Project::new(), &["close", "no-such"], "found");
     }
 
     #[test]
-    fn what_is_open_is_not_said_to_be_opened() {
+    fn reopening_an_open_bead_does_not_report_success() {
         let project = Project::new();
         let said = project.bd(&["reopen", &project.q(&["Mast"])]);
         assert!(!said.out.contains("Reopened") && said.err.contains("already open"), "{said:#?}");
     }
 
     #[test]
-    fn what_was_not_put_off_is_not_said_to_be_taken_up() {
+    fn undeferring_a_bead_that_is_not_deferred_does_not_report_success() {
         let project = Project::new();
         let said = project.bd(&["undefer", &project.q(&["Mast"])]);
         assert!(!said.out.contains("Undeferred") && said.err.contains("not deferred"), "{said:#?}");
@@ -292,7 +292,7 @@ mod words {
     use super::*;
 
     #[test]
-    fn an_empty_remark_is_refused() {
+    fn an_empty_comment_is_refused() {
         let project = Project::new();
         let id = project.q(&["Mast"]);
         for text in ["", "   "] {
@@ -301,14 +301,14 @@ mod words {
     }
 
     #[test]
-    fn a_time_in_the_past_is_warned_of() {
+    fn deferring_until_a_past_time_prints_a_warning() {
         let project = Project::new();
         let said = project.bd(&["defer", &project.q(&["Mast"]), "--until=2020-01-01"]);
         assert!(said.err.contains("past"), "{said:#?}");
     }
 
     #[test]
-    fn a_title_stays_no_empty_one() {
+    fn an_empty_title_is_refused() {
         let project = Project::new();
         let id = project.q(&["Mast"]);
         for title in ["", "   "] {
@@ -318,7 +318,7 @@ mod words {
     }
 
     #[test]
-    fn an_empty_label_is_refused_and_another_taken() {
+    fn an_empty_label_is_refused_and_another_is_added() {
         let project = Project::new();
         let id = project.q(&["Mast"]);
         exits_1(&project, &["label", "add", &id, ""], "label cannot be empty");
@@ -326,7 +326,7 @@ mod words {
     }
 
     #[test]
-    fn days_are_one_at_least() {
+    fn stale_refuses_less_than_one_day() {
         let project = Project::new();
         for days in ["0", "-1"] {
             assert_eq!(project.bd(&["stale", "--days", days]).code, 1, "{days}");
@@ -334,7 +334,7 @@ mod words {
     }
 
     #[test]
-    fn a_status_of_the_ledgers_own_is_taken() {
+    fn a_custom_status_is_accepted() {
         let project = Project::new();
         let id = project.q(&["Mast"]);
         project.ok(&["config", "set", "status.custom", "drying,tarred"]);
@@ -343,7 +343,7 @@ mod words {
     }
 
     #[test]
-    fn a_status_or_type_that_nobody_knows_is_refused_with_the_nearest() {
+    fn an_unknown_status_or_type_is_refused_with_the_nearest_known_one() {
         let project = Project::new();
         let id = project.q(&["Mast"]);
         exits_1(&project, &["update", &id, "--status", "bogus"], "invalid status");
@@ -356,7 +356,7 @@ mod words {
     }
 
     #[test]
-    fn other_words_for_a_status_or_type_mean_the_known_one() {
+    fn synonyms_of_a_status_or_type_mean_the_known_one() {
         let project = Project::new();
         let id = project.q(&["Mast", "-t", "feat"]);
         assert_eq!(text(&shown(&project, &id)["issue_type"]), "feature");
@@ -368,7 +368,7 @@ mod words {
     }
 
     #[test]
-    fn unknown_words_of_a_file_are_kept_found_and_named() {
+    fn an_import_keeps_unknown_statuses_and_types_and_names_them() {
         let project = Project::new();
         let line = r#"{"id":"vt-odd","title":"Odd","status":"on-the-slip","issue_type":"ritual","priority":2}"#;
         write(&project.folder().join("odd.jsonl"), line);
@@ -386,7 +386,7 @@ mod words {
     }
 
     #[test]
-    fn known_statuses_are_taken() {
+    fn known_statuses_are_accepted() {
         let project = Project::new();
         let id = project.q(&["Mast"]);
         for status in ["in_progress", "open"] {
@@ -413,7 +413,7 @@ mod documents {
         assert_eq!(project.json(&["list"]).as_array().unwrap().len(), 1);
     }
 
-    /// An array, as `bd` 1.0.4 prints it, though one of its tests wants an object; each bead carries the version.
+    /// `bd` 1.0.4 prints an array, though one of its own tests expects an object. Each bead carries the version.
     #[test]
     fn a_bead_that_is_shown_has_what_clients_need() {
         let project = Project::new();
@@ -427,7 +427,7 @@ mod documents {
     }
 
     #[test]
-    fn what_is_made_is_an_object_with_its_id() {
+    fn create_prints_an_object_with_the_id() {
         has(&Project::new().json(&["create", "Mast", "--description=Of oak"]), &["id", "schema_version"]);
     }
 
@@ -441,14 +441,14 @@ mod documents {
     }
 
     #[test]
-    fn what_is_closed_says_so() {
+    fn close_prints_the_new_status() {
         let project = Project::new();
         let id = project.q(&["Mast"]);
         assert_eq!(text(&project.json(&["close", &id])[0]["status"]), "closed");
     }
 
     #[test]
-    fn ready_work_comes_whole() {
+    fn ready_prints_whole_beads() {
         let project = Project::new();
         project.q(&["Mast"]);
         let bead = &project.json(&["ready"])[0];
@@ -456,7 +456,7 @@ mod documents {
     }
 
     #[test]
-    fn what_is_blocked_says_by_what() {
+    fn blocked_prints_the_blockers_of_each_bead() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         project.q(&["Sail", "--deps", &first]);
@@ -466,7 +466,7 @@ mod documents {
     }
 
     #[test]
-    fn a_ping_says_how_long_it_took() {
+    fn ping_prints_how_long_it_took() {
         let said = Project::new().json(&["ping"]);
         has(&said, &["total_ms", "schema_version"]);
         assert_eq!(text(&said["status"]), "ok");
@@ -476,7 +476,7 @@ mod documents {
 mod keeping {
     use super::*;
 
-    /// A bead with labels, a dependency and remarks.
+    /// Creates a bead with labels, a dependency and comments.
     fn rich(project: &Project) -> (String, String) {
         let other = project.q(&["Mast"]);
         let id = project.q(&["Sail", "-t", "feature", "-p", "1"]);
@@ -515,7 +515,7 @@ mod keeping {
     }
 
     #[test]
-    fn remarks_stay_when_the_title_changes() {
+    fn comments_stay_when_the_title_changes() {
         let project = Project::new();
         let id = project.q(&["Sail"]);
         project.ok(&["comments", "add", &id, "Of linen"]);
@@ -524,7 +524,7 @@ mod keeping {
     }
 
     #[test]
-    fn what_is_linked_stays_whatever_field_changes() {
+    fn labels_dependencies_and_comments_stay_when_any_field_changes() {
         let project = Project::new();
         let (id, other) = rich(&project);
         for change in [
@@ -540,7 +540,7 @@ mod keeping {
     }
 
     #[test]
-    fn labels_and_remarks_stay_through_all_statuses() {
+    fn labels_and_comments_stay_through_all_statuses() {
         let project = Project::new();
         let id = project.q(&["Sail", "-l", "deck"]);
         project.ok(&["comments", "add", &id, "Of linen"]);
@@ -558,7 +558,7 @@ mod keeping {
     }
 
     #[test]
-    fn nothing_points_to_what_is_deleted() {
+    fn deleting_a_bead_removes_references_to_it() {
         let project = Project::new();
         let first = project.q(&["Mast"]);
         let second = project.q(&["Sail", "--deps", &first]);
@@ -574,7 +574,7 @@ mod keeping {
     }
 
     #[test]
-    fn what_is_linked_is_shown() {
+    fn show_prints_labels_dependencies_and_comments() {
         let project = Project::new();
         let (id, other) = rich(&project);
         project.ok(&["label", "add", &other, "oak"]);
@@ -583,7 +583,7 @@ mod keeping {
     }
 
     #[test]
-    fn every_field_comes_back() {
+    fn show_prints_every_field_that_was_set() {
         let project = Project::new();
         let id = project.q(&[
             "--title",
@@ -627,7 +627,7 @@ mod keeping {
     }
 
     #[test]
-    fn metadata_comes_back() {
+    fn show_prints_stored_metadata() {
         let project = Project::new();
         let id = project.q(&["Sail"]);
         project.ok(&["update", &id, "--metadata", r#"{"cloth":"linen","wear":2}"#]);
@@ -635,7 +635,7 @@ mod keeping {
     }
 
     #[test]
-    fn a_specification_comes_back() {
+    fn show_prints_the_specification() {
         let project = Project::new();
         let id = project.q(&["Sail"]);
         project.ok(&["update", &id, "--spec-id", "RFC-9"]);
@@ -643,7 +643,7 @@ mod keeping {
     }
 
     #[test]
-    fn a_reason_comes_back() {
+    fn show_prints_the_close_reason() {
         let project = Project::new();
         let id = project.q(&["Leak", "-t", "bug"]);
         project.ok(&["close", &id, "--reason", "Caulked in 81f3"]);
@@ -651,7 +651,7 @@ mod keeping {
     }
 
     #[test]
-    fn a_part_and_its_whole_show_each_other() {
+    fn parent_and_child_show_each_other() {
         let project = Project::new();
         let whole = project.q(&["Rigging", "-t", "epic"]);
         let part = project.q(&["Sail", "--parent", &whole]);
@@ -661,7 +661,7 @@ mod keeping {
     }
 
     #[test]
-    fn a_label_that_is_removed_is_gone_alone() {
+    fn removing_a_label_keeps_the_others() {
         let project = Project::new();
         let id = project.q(&["Sail"]);
         for label in ["deck", "soon", "linen"] {

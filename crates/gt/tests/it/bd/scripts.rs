@@ -1,11 +1,11 @@
-//! What the Go `bd`'s own scripts try, one test each, told again with our words and data. Where ours differs on purpose, the
-//! test shows how, and docs/ledger.md says why.
+//! The cases of the Go `bd`'s own scripts, one test each, rewritten with our words and data. Where our behaviour
+//! differs on purpose, the test shows it, and docs/ledger.md says why.
 
 use crate::town::write;
 
 use super::Project;
 
-/// Calls that must fail, each with what the error output must say.
+/// Makes calls that must fail, and checks the error output of each for the given words.
 #[track_caller]
 fn fails(project: &Project, calls: &[(&[&str], &str)]) {
     for (args, words) in calls {
@@ -15,7 +15,7 @@ fn fails(project: &Project, calls: &[(&[&str], &str)]) {
     }
 }
 
-/// Calls that must succeed, each with what the output must say.
+/// Makes calls that must succeed, and checks the output of each for the given words.
 #[track_caller]
 fn says(project: &Project, calls: &[(&[&str], &[&str])]) {
     for (args, words) in calls {
@@ -26,7 +26,7 @@ fn says(project: &Project, calls: &[(&[&str], &[&str])]) {
     }
 }
 
-/// Makes a bead by `create`, and finds its id as scripts do: by the prefix.
+/// Creates a bead with `create`, and finds its id by the prefix, as scripts do.
 #[track_caller]
 fn make(project: &Project, args: &[&str]) -> String {
     let said = project.ok(&[&["create"], args].concat());
@@ -103,7 +103,7 @@ fn close() {
 #[test]
 fn close_errors() {
     let project = Project::new();
-    // Without an id, `bd` takes the bead that anybody touched last. Here that is nobody's word for it.
+    // Without an id, the Go `bd` closes the bead that was touched last by any process. Ours requires an id.
     make(&project, &["Rig a sail"]);
     fails(&project, &[(&["close", "no-such"], "no issue found"), (&["close"], "no issue ID provided")]);
 }
@@ -281,7 +281,7 @@ fn import() {
     says(&project, &[(&["show", "vt-99"], &["From afar"])]);
 }
 
-/// Other files than `bd`'s: one database, and what of it is none of git's business.
+/// `init` writes other files than the Go `bd` does: one database, and a `.gitignore` for what git must not track.
 #[test]
 fn init() {
     let project = Project::bare();
@@ -292,7 +292,7 @@ fn init() {
     assert!(ignored.lines().any(|line| line == "gt.db") && !ignored.contains("jsonl"), "{ignored}");
 }
 
-/// No file is written beside the ledger unless somebody says so.
+/// `bd` writes no file beside the ledger unless it is asked to.
 #[test]
 fn auto_export() {
     let project = Project::new();
@@ -319,7 +319,7 @@ fn lint() {
     assert!(said.out.contains("Compass sticks") && !said.out.contains("Scrub"), "{said:#?}");
 }
 
-/// `prime --full` speaks of the verbs that are here.
+/// `prime --full` names only verbs that exist here.
 #[test]
 fn prime_content() {
     let project = Project::new();

@@ -1,4 +1,4 @@
-//! Verbs that a user of the Go `bd` types first.
+//! The verbs that a user of the Go `bd` types first.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Project, ids};
 use crate::town::{output, text, write};
 
 #[test]
-fn a_verb_that_is_not_here_says_why_and_what_to_type() {
+fn an_unsupported_verb_says_why_and_what_to_type_instead() {
     let project = Project::bare();
     for args in [&["sync"][..], &["dolt", "push"], &["dolt", "pull"], &["hooks", "install"], &["backup"], &["upgrade"]]
     {
@@ -16,7 +16,7 @@ fn a_verb_that_is_not_here_says_why_and_what_to_type() {
         let said: Value = serde_json::from_str(&project.bd(&[args, &["--json"]].concat()).out).unwrap();
         assert_eq!(text(&said["status"]), "nothing_to_do", "{args:?}");
     }
-    // What a script would count on the result of stops it.
+    // A script that needs the verb's result must stop.
     for verb in ["mol", "formula", "jira", "sql"] {
         let said = project.bd(&[verb, "list"]);
         assert!(said.code == 1 && said.err.contains(&format!("bd {verb}: ")), "{said:#?}");
@@ -42,7 +42,7 @@ fn setup_writes_nothing() {
 }
 
 #[test]
-fn what_is_remembered_goes_wherever_the_beads_go() {
+fn memories_are_exported_and_imported_with_the_beads() {
     let project = Project::new();
     assert!(project.ok(&["remember", "Run the tests with a fake clock"]).contains("[run-the-tests-with-a-fake-clock]"));
     let again = project.json(&["remember", "The port is 81", "--key", "port"]);
@@ -67,7 +67,7 @@ fn what_is_remembered_goes_wherever_the_beads_go() {
 }
 
 #[test]
-fn a_bead_gives_way_to_another() {
+fn a_bead_can_be_superseded_or_marked_as_a_duplicate() {
     let project = Project::new();
     let (old, new, twin) = (project.q(&["Old"]), project.q(&["New"]), project.q(&["Old too"]));
     let waits = project.q(&["Waits", "--deps", &old]);
@@ -87,7 +87,7 @@ fn a_bead_gives_way_to_another() {
 }
 
 #[test]
-fn ready_says_why() {
+fn ready_explains_its_answer() {
     let project = Project::new();
     let (done, open) = (project.q(&["Done"]), project.q(&["Open"]));
     let after = project.q(&["After", "--deps", &done]);
@@ -107,7 +107,7 @@ fn ready_says_why() {
 }
 
 #[test]
-fn an_editor_changes_one_text() {
+fn edit_opens_an_editor_on_one_text() {
     let project = Project::new();
     let id = project.q(&["Title", "-d", "Old"]);
     let edit = |editor: &str, args: &[&str]| {
@@ -135,7 +135,7 @@ fn an_editor_changes_one_text() {
 }
 
 #[test]
-fn lint_names_what_a_beads_texts_lack() {
+fn lint_names_missing_parts_of_a_beads_texts() {
     let project = Project::new();
     let bug = project.q(&["Crash", "-t", "bug", "-d", "## Steps to reproduce\n1. start"]);
     let task = project.q(&["Task"]);
@@ -155,7 +155,7 @@ fn lint_names_what_a_beads_texts_lack() {
 }
 
 #[test]
-fn an_author_may_be_named_and_a_specification() {
+fn a_comment_takes_an_author_and_a_bead_a_specification() {
     let project = Project::new();
     let id = project.q(&["Bead", "--spec-id", "RFC-1"]);
     project.ok(&["comments", "add", &id, "For you", "--author", "eve"]);
@@ -166,7 +166,7 @@ fn an_author_may_be_named_and_a_specification() {
 }
 
 #[test]
-fn dependencies_on_what_is_not_there_are_found_and_mended() {
+fn dependencies_on_missing_beads_are_found_and_removed() {
     let project = Project::new();
     let time = "2026-01-01T00:00:00Z";
     let edge = json!({ "issue_id": "vt-1", "depends_on_id": "vt-gone", "type": "blocks" });
@@ -184,7 +184,7 @@ fn dependencies_on_what_is_not_there_are_found_and_mended() {
 }
 
 #[test]
-fn beads_that_tests_left_are_shown_first_and_deleted_when_told() {
+fn beads_left_by_tests_are_listed_and_deleted_only_on_request() {
     let project = Project::new();
     let (left, said) = (project.q(&["test issue 3"]), project.q(&["Test the pump", "-d", "It leaks"]));
     let found = project.json(&["doctor", "--check=pollution"]);
@@ -196,7 +196,7 @@ fn beads_that_tests_left_are_shown_first_and_deleted_when_told() {
 }
 
 #[test]
-fn a_new_ledger_takes_in_the_file_that_is_there() {
+fn a_new_ledger_imports_an_existing_file_of_beads() {
     let project = Project::bare();
     let none = project.bd(&["init", "--from-jsonl"]);
     assert!(none.code == 1 && none.err.contains("issues.jsonl"), "{none:#?}");

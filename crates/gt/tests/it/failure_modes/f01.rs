@@ -1,4 +1,4 @@
-//! Liveness is that very process; what is unknown permits nothing.
+//! A process counts as alive only if it is the recorded one. An unknown state permits nothing destructive.
 
 use std::process::Child;
 
@@ -12,7 +12,7 @@ fn is_there(pid: i32) -> bool {
     identity_of(pid).is_some()
 }
 
-/// A process that is none of the town's. Nothing but this test may end it.
+/// A process that is not the town's. Only this test may end it.
 struct Stranger(Child);
 
 impl Stranger {
@@ -36,7 +36,7 @@ impl Drop for Stranger {
     }
 }
 
-/// A town whose one worker hangs and whose deacon is dead. Answers with the bead.
+/// Creates a town whose one worker hangs and whose deacon is dead. Returns the bead.
 fn hanging_without_deacon(town: &Town) -> String {
     town.script(HANG);
     let bead = town.bead("Hang");
@@ -44,7 +44,7 @@ fn hanging_without_deacon(town: &Town) -> String {
     town.ok(&["sling", &bead, RIG]);
     town.wait_for_mark("hanging");
     town.wait_until("the start to be recorded", || town.status_of(&bead) == "in_progress");
-    // Boot first: it would start another.
+    // Boot goes first: it would start another deacon.
     kill_hard(&identity_of(town.boot().unwrap()).unwrap());
     kill_hard(&identity_of(town.deacon().unwrap()).unwrap());
     town.wait_until("the deacon to be gone", || town.deacon().is_none());
@@ -52,7 +52,7 @@ fn hanging_without_deacon(town: &Town) -> String {
 }
 
 #[test]
-fn f01_a_worker_that_is_silent_for_long_works_on() {
+fn f01_a_worker_that_is_silent_for_long_is_not_ended() {
     let town = Town::new();
     town.settle("quiet_minutes = 0\n");
     town.script(&format!("[[act]]\nstep = \"implement\"\nsignal = \"silent\"\nawait = \"enough\"\n{WORK}"));
@@ -72,7 +72,7 @@ fn f01_a_worker_that_is_silent_for_long_works_on() {
 }
 
 #[test]
-fn f01_a_process_that_only_has_the_recorded_pid_is_never_signalled() {
+fn f01_gt_never_signals_another_process_with_the_recorded_pid() {
     for end in [&["unsling"][..], &["down", "--now"]] {
         let town = Town::new();
         let bead = hanging_without_deacon(&town);
@@ -81,7 +81,7 @@ fn f01_a_process_that_only_has_the_recorded_pid_is_never_signalled() {
         kill_hard(&agent);
         town.wait_until("the worker to be gone", || !is_there(shim.pid) && !is_there(agent.pid));
         let mut stranger = Stranger::new(&town);
-        // As if the pids had been given out again: the same numbers, other processes.
+        // Simulates reused pids: the same numbers, but other processes.
         town.edit(&folder.join("started.json"), |text| {
             let pid = |old: i32| format!("\"pid\":{old},");
             let compact: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -98,7 +98,7 @@ fn f01_a_process_that_only_has_the_recorded_pid_is_never_signalled() {
 }
 
 #[test]
-fn f01_what_is_unknown_permits_nothing_destructive() {
+fn f01_an_unknown_state_permits_nothing_destructive() {
     let town = Town::new();
     let bead = hanging_without_deacon(&town);
     let (folder, shim, agent) = town.session(&bead);

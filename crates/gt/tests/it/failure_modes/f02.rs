@@ -1,4 +1,5 @@
-//! Work is kept at teardown: a snapshot before anything is removed, the worktree in the archive.
+//! `gt` keeps work when it ends a worker: it takes a snapshot before it removes anything, and moves the worktree to the
+//! archive.
 
 use crate::town::{RIG, Town};
 
@@ -14,7 +15,7 @@ misbehave = "hang"
 "#;
 
 #[test]
-fn f02_unsling_keeps_what_was_not_committed() {
+fn f02_unsling_keeps_uncommitted_work() {
     let town = Town::empty();
     let files = [("run-tests", "true\n"), ("README.md", "An app\n"), ("old.txt", "old\n"), (".gitignore", "*.log\n")];
     let remote = town.project("main", &files);

@@ -1,8 +1,8 @@
-//! Done is not landed: a bead closes when the remote's trunk has it, and not before.
+//! Submitted work has not landed: a bead closes only when the remote's trunk contains its work.
 
 use crate::town::{RIG, Town, WORK, write};
 
-/// Waits at the last step until the test says so.
+/// The worker waits at its last step until the test sets a mark.
 const WAIT: &str = "[[act]]\nstep = \"submit-and-exit\"\nattempt = 1\nsignal = \"ready\"\nawait = \"go\"\n";
 
 #[test]
@@ -47,7 +47,7 @@ fn make_executable(town: &Town, path: &std::path::Path) {
 }
 
 #[test]
-fn f03_a_remote_that_is_away_closes_nothing() {
+fn f03_an_unreachable_remote_closes_nothing() {
     let town = Town::new();
     town.script(&format!("{WAIT}{WORK}"));
     let first = town.bead("First");
@@ -69,7 +69,7 @@ fn f03_a_remote_that_is_away_closes_nothing() {
     assert_eq!(town.json(&["convoy", "show", &convoy])["convoy"]["landed"], false);
 
     std::fs::rename(&away, town.remote()).unwrap();
-    // The dependent is slung by the deacon as soon as it is ready.
+    // The deacon slings the dependent bead as soon as it is ready.
     town.wait_closed(&first);
     town.wait_closed(&second);
     assert_eq!((town.landings(&first), town.landings(&second)), (1, 1));

@@ -1,9 +1,9 @@
-//! One claim wins; the town's cap holds.
+//! Of several claims one wins, and the town's limit on workers holds.
 
 use crate::town::{RIG, Town, WORK, finish, list};
 
 #[test]
-fn f04_of_slings_at_once_one_wins_and_nothing_is_left_of_the_others() {
+fn f04_one_of_several_simultaneous_slings_wins_and_the_others_leave_nothing() {
     let town = Town::new();
     let bead = town.bead("Wanted");
     let slings: Vec<_> = (0..8).map(|_| town.start(&[], &["sling", &bead, RIG])).collect();
@@ -30,7 +30,7 @@ fn f04_of_slings_at_once_one_wins_and_nothing_is_left_of_the_others() {
 }
 
 #[test]
-fn f04_a_batch_with_one_bead_that_is_taken_is_slung_not_at_all() {
+fn f04_a_batch_with_one_taken_bead_is_refused_as_a_whole() {
     let town = Town::new();
     let (taken, free) = (town.bead("Taken"), town.bead("Free"));
     town.ok(&["sling", &taken, RIG]);
@@ -43,7 +43,7 @@ fn f04_a_batch_with_one_bead_that_is_taken_is_slung_not_at_all() {
 }
 
 #[test]
-fn f04_the_cap_of_the_town_holds() {
+fn f04_the_town_never_has_more_workers_than_its_limit() {
     let town = Town::new();
     town.settle("max_polecats = 2\n");
     town.script(&format!("[pace]\nstep_ms = 20\n{WORK}"));

@@ -1,11 +1,11 @@
-//! No server that has a port, rivals or a life of its own; damage is found, and a backup brings back what was. That many
-//! writers at once lose nothing is in `hammer.rs`.
+//! The ledger is no server: it has no port, no rival processes and no life of its own. `gt` finds damage, and a backup
+//! restores the ledger. `hammer.rs` tests that many concurrent writers lose nothing.
 
 use std::collections::BTreeSet;
 
 use crate::town::{RIG, Town, text, write};
 
-/// Inodes of sockets that listen, of all kinds that others could reach.
+/// Returns the inodes of listening sockets of all kinds that other processes could reach.
 fn listening() -> BTreeSet<String> {
     let mut inodes = BTreeSet::new();
     for (file, state) in [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")] {
@@ -43,21 +43,21 @@ fn f07_no_process_of_a_town_listens_on_a_port() {
 }
 
 #[test]
-fn f07_damage_is_found_and_a_backup_brings_back_what_was() {
+fn f07_damage_is_found_and_a_backup_restores_the_ledger() {
     let town = Town::new();
     let bead = town.bead("Kept");
     let backup = text(&town.json(&["ledger", "backup"])["backup"]["path"]);
     let later = town.bead("Made after the backup");
     let (before, export) = (town.rows().len(), town.ok(&["bead", "export"]));
     assert!(before > 0 && export.contains(&later));
-    // All of it in one file, without SQLite's log beside it.
+    // Puts everything into one file, without SQLite's log beside it.
     town.ok(&["ledger", "vacuum"]);
     let ledger = town.root().join(".beads/beads.db");
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", ledger.display()));
     }
     let mut bytes = std::fs::read(&ledger).unwrap();
-    // All pages but the first two: it can be opened, and what is in it can't be trusted.
+    // Damages all pages but the first two: SQLite can open the file, but its content can't be trusted.
     let from = 2 * 4096;
     bytes[from..].fill(0xAA);
     write(&ledger, &bytes);

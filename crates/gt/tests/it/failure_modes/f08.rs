@@ -1,4 +1,4 @@
-//! One store a town, found by `GT_TOWN` or upwards; opening never creates.
+//! A town has one ledger, found by `GT_TOWN` or in a folder above; opening never creates one.
 
 use crate::town::{Town, text, write};
 
@@ -44,7 +44,7 @@ fn f08_opening_never_creates() {
 }
 
 #[test]
-fn f08_the_store_of_another_tool_is_not_taken() {
+fn f08_the_database_of_another_tool_is_not_used() {
     let town = Town::empty();
     let foreign = town.folder().join("foreign");
     for file in ["beads.db", "issues.jsonl", "metadata.json"] {
@@ -62,7 +62,7 @@ fn f08_the_store_of_another_tool_is_not_taken() {
 }
 
 #[test]
-fn f08_a_town_is_found_upwards_and_gt_town_goes_before() {
+fn f08_gt_finds_a_town_above_and_gt_town_takes_precedence() {
     let town = Town::new();
     town.gt_with(town.folder(), &[], &["install", "other"]);
     let other = town.folder().join("other");

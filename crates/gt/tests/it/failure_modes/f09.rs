@@ -1,4 +1,4 @@
-//! A worker's environment is built from nothing; identity is a token and nothing else.
+//! `gt` builds a worker's environment from nothing, and identifies a worker only by its token.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::town::{RIG, Town, WORK};
 const SECRETS: &[&str] =
     &["ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GT_FAULT_X"];
 
-/// Writes the worker's environment down, and goes on.
+/// The worker writes down its environment, and continues.
 const DUMP: &str = r#"
 [[act]]
 step = "load-context"
@@ -26,7 +26,7 @@ fn dumped(town: &Town, file: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn f09_secrets_of_the_overseer_reach_neither_worker_nor_gate() {
+fn f09_neither_worker_nor_gate_gets_secrets_of_the_overseer() {
     let mut town = Town::new();
     for name in SECRETS {
         town.set_env(name, "hush");
@@ -61,7 +61,7 @@ fn f09_secrets_of_the_overseer_reach_neither_worker_nor_gate() {
 }
 
 #[test]
-fn f09_without_the_right_token_nothing_is_written() {
+fn f09_a_wrong_token_writes_nothing() {
     let town = Town::new();
     town.script(&format!("{DUMP}{HANG}"));
     let bead = town.bead("Hang");
@@ -80,7 +80,7 @@ fn f09_without_the_right_token_nothing_is_written() {
         &["mail", "send", "overseer", "-s", "sneaky"],
     ];
     let refused = |token: &str, why: &str| {
-        // The roles may go on meanwhile; who is refused would write as a worker or as the overseer.
+        // The town's roles may write meanwhile; a refused caller would write as a worker or as the overseer.
         let written = "SELECT count(*) FROM events WHERE actor = 'overseer' OR actor LIKE '%/polecats/%'";
         let before = town.ask(written);
         for verb in verbs {
@@ -98,7 +98,7 @@ fn f09_without_the_right_token_nothing_is_written() {
     }
     refused("", "GT_INCARNATION is not a token of this town");
 
-    // The first incarnation is killed, the second takes over; the first one's token is worth nothing any more.
+    // The test kills the first incarnation, and the second takes over: the token of the first is then invalid.
     let (_, _, agent) = town.session(&bead);
     gt::demo::run::kill_hard(&agent);
     let second = "SELECT count(*) FROM incarnations WHERE number = 2 AND started_at IS NOT NULL";
@@ -110,7 +110,7 @@ fn f09_without_the_right_token_nothing_is_written() {
 }
 
 #[test]
-fn f09_who_lost_its_token_is_not_taken_for_the_overseer() {
+fn f09_an_agent_without_its_token_does_not_count_as_the_overseer() {
     let town = Town::new();
     let lose = |how: &str, mark: &str| {
         let command = format!("{how} env -u GT_INCARNATION gt bead create Sneaky > $GT_SIM_PLAY_DIR/{mark} 2>&1");
@@ -133,13 +133,13 @@ fn f09_who_lost_its_token_is_not_taken_for_the_overseer() {
 }
 
 #[test]
-fn f09_a_key_in_the_environment_is_not_billed_unless_somebody_says_so() {
+fn f09_a_key_in_the_environment_pays_only_if_the_settings_say_so() {
     let mut town = clients::town("headless", "");
     for name in ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"] {
         town.set_env(name, "hush");
     }
     town.set_env("CLAUDE_CONFIG_DIR", "/moved/by/the/user");
-    // Not even where a rig passes it on, as it may do for its gates.
+    // This holds even if a rig passes the key on, as it may do for its gates.
     town.edit(&town.rig().join("rig.toml"), |text| {
         text.replace("[env.set]", "[env]\npass = [\"ANTHROPIC_API_KEY\"]\n[env.set]")
     });

@@ -1,8 +1,8 @@
-//! The queue neither loses nor wedges: what conflicts is named and goes back, and keeps nobody else waiting.
+//! The merge queue neither loses work nor stops: a conflict is named and sent back, and delays no other merge request.
 
 use crate::town::{RIG, Town};
 
-/// Two workers who both write the same line wait for each other before they submit; a third minds its own file.
+/// Two workers write the same line, and wait for each other before they submit. A third changes its own file.
 fn script(first: &str, second: &str) -> String {
     let act = |bead: &str, other: &str, word: &str| {
         format!(
@@ -16,7 +16,7 @@ fn script(first: &str, second: &str) -> String {
 }
 
 #[test]
-fn f10_a_conflict_is_named_goes_back_and_holds_up_nobody() {
+fn f10_a_conflict_is_named_sent_back_and_delays_no_other_work() {
     let town = Town::new();
     let (first, second, third) = (town.bead("One"), town.bead("Two"), town.bead("Three"));
     town.script(&script(&first, &second));

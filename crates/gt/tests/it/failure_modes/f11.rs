@@ -1,9 +1,9 @@
-//! Fail closed: no gate, no landing.
+//! Without a gate nothing lands.
 
 use crate::town::{RIG, Town, WORK};
 
 #[test]
-fn f11_a_rig_without_a_gate_is_held_until_a_person_says_otherwise() {
+fn f11_a_rig_without_a_gate_lands_nothing_until_a_person_allows_it() {
     let town = Town::empty();
     let remote = town.project("main", &[("README.md", "Nothing to run\n")]).display().to_string();
     let added = town.ok(&["rig", "add", RIG, &remote, "--prefix", "ap"]);
@@ -34,7 +34,7 @@ fn f11_a_rig_without_a_gate_is_held_until_a_person_says_otherwise() {
 }
 
 #[test]
-fn f11_gates_that_are_taken_away_stop_the_landing() {
+fn f11_removing_all_gates_stops_landing() {
     let town = Town::new();
     town.script(&format!("[[act]]\nstep = \"submit-and-exit\"\nsignal = \"ready\"\nawait = \"go\"\n{WORK}"));
     let bead = town.bead("Late");
@@ -57,9 +57,9 @@ fn f11_gates_that_are_taken_away_stop_the_landing() {
 }
 
 #[test]
-fn f11_what_is_red_comes_back_and_does_not_land() {
+fn f11_work_that_fails_its_gates_is_sent_back_and_does_not_land() {
     let town = Town::new();
-    // The step's own check is by-passed by another gate, which only the merged tree fails.
+    // A second gate, which fails only on the merged tree, gets past the check of the worker's step.
     let gate = format!("case $PWD in */refinery/gate) test ! -e {} ;; esac", "work/red.txt");
     town.ok(&["rig", "gates", "add", RIG, "merged", &gate]);
     town.script(&format!(

@@ -1,9 +1,10 @@
-//! The trunk is the remote's: asked for its name, fetched, recorded as the base; or it fails loudly.
+//! The trunk belongs to the remote: `gt` asks the remote for its name, fetches it, and records it as the base;
+//! otherwise it fails with an error.
 
 use crate::town::{RIG, Town, WORK};
 
 #[test]
-fn f12_the_trunk_is_what_the_remote_says() {
+fn f12_gt_uses_the_trunk_that_the_remote_names() {
     let town = Town::empty();
     let remote = town.project("trunk-x", &[("run-tests", "true\n")]);
     town.git(&remote, &["branch", "main", "trunk-x"]);
@@ -13,7 +14,7 @@ fn f12_the_trunk_is_what_the_remote_says() {
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("# landing = \"ask\"", "landing = \"auto\""));
     town.script(WORK);
     let main = town.remote_branch("main");
-    // The remote moves on after the rig was added: the base is where it is when the work begins.
+    // The remote moves after the rig was added: the base is its position when the work begins.
     let moved = town.push_a_commit("later.txt", "later\n");
     let bead = town.bead("On the trunk");
     town.ok(&["up"]);
@@ -26,7 +27,7 @@ fn f12_the_trunk_is_what_the_remote_says() {
 }
 
 #[test]
-fn f12_a_fetch_that_fails_is_told_and_work_begins_when_it_succeeds() {
+fn f12_a_failing_fetch_is_reported_and_work_begins_when_it_succeeds() {
     let town = Town::new();
     let away = town.folder().join("away.git");
     std::fs::rename(town.remote(), &away).unwrap();
@@ -52,7 +53,7 @@ fn f12_a_fetch_that_fails_is_told_and_work_begins_when_it_succeeds() {
 }
 
 #[test]
-fn f12_who_waits_for_a_place_begins_on_the_trunk_of_then() {
+fn f12_a_bead_that_waited_for_a_slot_begins_on_the_newest_trunk() {
     let town = Town::new();
     town.settle("max_polecats = 1\n");
     let (first, second) = (town.bead("First"), town.bead("Second"));
@@ -70,7 +71,7 @@ fn f12_who_waits_for_a_place_begins_on_the_trunk_of_then() {
 }
 
 #[test]
-fn f12_a_trunk_that_moves_under_a_landing_is_not_overwritten() {
+fn f12_a_landing_does_not_overwrite_a_trunk_that_moved_meanwhile() {
     let town = Town::asking();
     let bead = town.bead("Race");
     town.ok(&["up"]);

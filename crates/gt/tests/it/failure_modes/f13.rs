@@ -1,8 +1,8 @@
-//! One binary and one schema: `bd` is `gt`; an older ledger is copied and then brought up to date, a newer one refused.
+//! One binary and one schema: `bd` is `gt`. It backs up and migrates an older ledger, and refuses a newer one.
 
 use crate::town::{GT, RIG, Town};
 
-/// Says that the ledger is of that schema.
+/// Sets the schema version of the ledger.
 fn set_schema(town: &Town, version: i64) {
     let ledger = rusqlite::Connection::open(town.root().join(".beads/beads.db")).unwrap();
     ledger.pragma_update(None, "user_version", version).unwrap();
@@ -28,7 +28,7 @@ fn f13_gt_and_bd_are_one_binary() {
 }
 
 #[test]
-fn f13_a_newer_ledger_is_refused_and_left_alone() {
+fn f13_a_newer_ledger_is_refused_and_not_changed() {
     let town = Town::new();
     let bead = town.bead("Made by an older gt");
     let known = schema(&town);
@@ -62,14 +62,14 @@ fn f13_a_newer_ledger_is_refused_and_left_alone() {
 }
 
 #[test]
-fn f13_an_older_ledger_is_copied_before_it_is_brought_up_to_date() {
+fn f13_an_older_ledger_is_backed_up_before_it_is_migrated() {
     let town = Town::empty();
     let ledger = town.root().join(".beads/beads.db");
     let known = schema(&town);
     for end in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", ledger.display()));
     }
-    // As the first gt left it, with a bead in it.
+    // The ledger as the first `gt` left it, with a bead in it.
     let old = rusqlite::Connection::open(&ledger).unwrap();
     old.execute_batch(include_str!("../../../../gt-ledger/src/migrations/001_kernel.sql")).unwrap();
     old.execute_batch(

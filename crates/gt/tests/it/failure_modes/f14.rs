@@ -1,9 +1,9 @@
-//! F14: success is reported, and nothing was done.
+//! `gt` never reports success for something that it did not do.
 
 use crate::town::{RIG, Town};
 
 #[test]
-fn f14_what_reaches_nobody_is_no_success_and_sent_is_not_read() {
+fn f14_mail_without_a_reader_is_refused_and_sent_mail_counts_as_unread() {
     let town = Town::new();
     for words in [&["mail", "send", "app/polecats/nobody", "-s", "Hello"][..], &["nudge", "app/polecats/nobody"]] {
         let said = town.gt(words);

@@ -1,4 +1,4 @@
-//! What is stopped stays stopped.
+//! After `gt down` nothing starts again.
 
 use gt::demo::run::kill_hard;
 
@@ -16,7 +16,7 @@ fn hanging(town: &Town) -> String {
 }
 
 #[test]
-fn f16_down_leaves_nothing_and_nothing_comes_back() {
+fn f16_gt_down_leaves_no_process_and_none_comes_back() {
     let town = Town::new();
     let bead = hanging(&town);
     let said = town.ok(&["down", "--now"]);
@@ -29,7 +29,7 @@ fn f16_down_leaves_nothing_and_nothing_comes_back() {
 }
 
 #[test]
-fn f16_a_town_that_is_gone_spends_nothing() {
+fn f16_sessions_end_when_their_town_is_removed() {
     let town = Town::new();
     hanging(&town);
     let gone = town.folder().join("gone");
@@ -39,7 +39,7 @@ fn f16_a_town_that_is_gone_spends_nothing() {
 }
 
 #[test]
-fn f16_a_deacon_that_dies_is_started_again_and_not_after_down() {
+fn f16_boot_restarts_a_dead_deacon_but_not_after_gt_down() {
     let town = Town::new();
     town.ok(&["up"]);
     let first = town.deacon().unwrap();
@@ -52,7 +52,7 @@ fn f16_a_deacon_that_dies_is_started_again_and_not_after_down() {
 }
 
 #[test]
-fn f16_down_lets_a_worker_finish_its_step_and_up_goes_on_from_there() {
+fn f16_gt_down_lets_a_worker_finish_its_step_and_gt_up_continues_there() {
     let town = Town::new();
     town.script(&format!("[[act]]\nstep = \"implement\"\nsignal = \"busy\"\nawait = \"go\"\n{WORK}"));
     let bead = town.bead("Finish the step");

@@ -1,9 +1,9 @@
-//! No orphans: what a session started ends with it.
+//! A session's processes end with it: no orphans stay.
 
 use crate::town::{RIG, Town, WORK};
 
 #[test]
-fn f17_what_a_worker_leaves_running_ends_with_its_session() {
+fn f17_processes_that_a_worker_leaves_end_with_its_session() {
     let town = Town::new();
     town.script(&format!("[[act]]\nstep = \"load-context\"\nmisbehave = \"orphan\"\n{WORK}"));
     let bead = town.bead("Leave a child behind");
@@ -16,7 +16,7 @@ fn f17_what_a_worker_leaves_running_ends_with_its_session() {
 }
 
 #[test]
-fn f17_what_a_gate_leaves_running_ends_with_it() {
+fn f17_processes_that_a_gate_leaves_end_with_it() {
     let town = Town::new();
     let gate = "setsid sleep 3600 >/dev/null 2>&1 & test ! -e red";
     town.ok(&["rig", "gates", "add", RIG, "forks", gate]);
@@ -31,9 +31,9 @@ fn f17_what_a_gate_leaves_running_ends_with_it() {
 }
 
 #[test]
-fn f17_where_memory_is_short_nobody_new_is_started() {
+fn f17_no_new_worker_starts_while_memory_is_short() {
     let town = Town::new();
-    // More than there is anywhere.
+    // More memory than any machine has.
     town.settle("min_free_memory_mb = 1000000000\n");
     town.script(WORK);
     let bead = town.bead("Wait for room");

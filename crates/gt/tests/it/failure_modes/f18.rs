@@ -1,4 +1,4 @@
-//! It ends what it started, and nothing else.
+//! `gt` ends only processes that it started.
 
 use std::os::unix::process::CommandExt as _;
 
@@ -6,7 +6,7 @@ use crate::clients;
 use crate::town::{RIG, Town, identity_of};
 
 #[test]
-fn f18_what_only_looks_like_ours_is_left_alone() {
+fn f18_gt_ends_no_process_that_only_looks_like_its_own() {
     let town = Town::new();
     town.script("[[act]]\nstep = \"implement\"\nsignal = \"hanging\"\nmisbehave = \"hang\"\n");
     let bead = town.bead("Hang");
@@ -16,7 +16,7 @@ fn f18_what_only_looks_like_ours_is_left_alone() {
     let (_, _, agent) = town.session(&bead);
     let command = std::fs::read(format!("/proc/{}/cmdline", agent.pid)).unwrap();
     let name = String::from_utf8(command.split(|byte| *byte == 0).next().unwrap().to_vec()).unwrap();
-    // The same name, as the user's own agent would have it.
+    // A process with the name that the user's own agent would have.
     let mut twin = town.program("sleep", "/".as_ref()).arg0(&name).arg("600").spawn().unwrap();
     town.ok(&["unsling", &bead]);
     town.wait_until("the worker to be ended", || identity_of(agent.pid).as_ref() != Some(&agent));
@@ -27,13 +27,13 @@ fn f18_what_only_looks_like_ours_is_left_alone() {
 }
 
 #[test]
-fn f18_the_users_own_client_and_its_state_are_left_alone() {
+fn f18_gt_leaves_the_users_own_client_and_its_state_alone() {
     let town = clients::town("headless", "");
     clients::manner(&town, "silent");
     let bead = clients::slung(&town, "Work");
     town.wait_until("the client to run", || clients::starts(&town) == 1);
     let (folder, _, agent) = town.session(&bead);
-    // The user's own, in the very worktree and with the very words of ours.
+    // The user's own client, in the same worktree and with the same arguments as ours.
     let worktree = town.rig().join("polecats/amber");
     let settings = folder.join("settings.json").display().to_string();
     let words = ["--settings", &settings, "--session-id", "7d2e5a8e-0000-8000-8000-000000000000"];

@@ -1,9 +1,9 @@
-//! An agent that does not start stalls silently, or is started again for ever.
+//! An agent that does not start must neither stall silently nor be restarted forever.
 
 use crate::clients::{log_in, manner, noted, slung, starts, town, type_in};
 use crate::town::{RIG, Town, text};
 
-/// What needs a person: the key of the one condition, and its text.
+/// Returns what needs a person: the key of the one condition, and its text.
 fn needed(town: &Town) -> (String, String) {
     let status = town.json(&["status"]);
     let conditions = status["status"]["needs_you"].as_array().unwrap().clone();
@@ -16,7 +16,8 @@ fn escalations(town: &Town) -> usize {
     town.ask(count)[0].parse().unwrap()
 }
 
-/// Workers of such a client: that many are slung, that many clients are started, and one person is asked once.
+/// Slings `beads` beads for such a client, and checks that `clients` clients start and that one condition asks a
+/// person, once.
 fn check_held(how: &str, beads: usize, clients: usize, key: &str, words: &[&str]) {
     let town = town("headless", "[agents.claude]\nstagger_seconds = 600\nready_seconds = 600\n");
     log_in(&town);
@@ -43,12 +44,12 @@ fn check_held(how: &str, beads: usize, clients: usize, key: &str, words: &[&str]
 }
 
 #[test]
-fn f20_nobody_logged_in_is_told_once_for_all_workers() {
+fn f20_a_missing_login_is_reported_once_for_all_workers() {
     let words = ["nobody is logged in", "gt agent check claude", "gt doctor --retry", "Please run /login"];
     check_held("login", 3, 1, "agent:app:claude", &words);
 }
 
-/// What ends by itself is shown once, asks nobody, and goes on at a person's word as well.
+/// Checks a condition that ends by itself: it is shown once, asks no person, and also ends at a person's command.
 fn check_parked(how: &str, key: &str, words: &[&str]) {
     let town = town("headless", "[agents.claude]\nstagger_seconds = 600\nready_seconds = 600\n");
     log_in(&town);
@@ -69,22 +70,22 @@ fn check_parked(how: &str, key: &str, words: &[&str]) {
 }
 
 #[test]
-fn f20_a_limit_at_the_start_parks_as_one_that_a_hook_tells() {
+fn f20_a_limit_at_the_start_parks_the_kind_like_one_that_a_hook_reports() {
     check_parked("limit", "limit:claude", &["its account is at a limit", "reset at 3am"]);
 }
 
 #[test]
-fn f20_an_api_that_does_not_answer_at_the_start_parks_as_one_that_a_hook_tells() {
+fn f20_an_api_outage_at_the_start_parks_the_kind_like_one_that_a_hook_reports() {
     check_parked("outage", "outage:claude", &["its API does not answer", "529"]);
 }
 
 #[test]
-fn f20_a_client_that_crashes_at_the_start_is_tried_twice() {
+fn f20_a_client_that_crashes_at_the_start_is_started_twice() {
     check_held("crash", 1, 2, "start:app/polecats/amber", &["ends before it has begun", "Segmentation fault"]);
 }
 
 #[test]
-fn f20_a_client_that_is_not_there_is_told_by_its_name() {
+fn f20_a_missing_client_is_reported_by_its_name() {
     let town = town("headless", "[agents.claude]\nheadless = [\"no-claude\"]\n");
     log_in(&town);
     let bead = slung(&town, "Work");
@@ -103,7 +104,7 @@ fn f20_a_client_that_is_not_there_is_told_by_its_name() {
 }
 
 #[test]
-fn f20_silence_past_the_deadline_is_told_with_what_was_seen() {
+fn f20_silence_past_the_deadline_is_reported_with_the_last_output() {
     let town = town("headless", "[agents.claude]\nready_seconds = 2\n");
     manner(&town, "silent");
     let bead = slung(&town, "Work");
@@ -113,7 +114,7 @@ fn f20_silence_past_the_deadline_is_told_with_what_was_seen() {
     assert!(told.contains("no sign of life by the deadline") && told.contains("gt session stop"), "{told}");
     town.let_patrols_pass();
     assert_eq!((starts(&town), escalations(&town)), (1, 1));
-    // What is known is not forgotten by who looks for the first time.
+    // A caller that looks at the session for the first time keeps the known condition.
     town.ok(&["witness", "run", "--once", RIG]);
     assert_eq!(town.conditions(), ["start"]);
     manner(&town, "well");
@@ -123,7 +124,7 @@ fn f20_silence_past_the_deadline_is_told_with_what_was_seen() {
 }
 
 #[test]
-fn f20_a_dialog_is_a_persons_and_when_it_is_answered_work_goes_on() {
+fn f20_a_person_answers_a_dialog_and_work_continues() {
     if !crate::terminals::has_tmux() {
         return;
     }
@@ -144,7 +145,7 @@ fn f20_a_dialog_is_a_persons_and_when_it_is_answered_work_goes_on() {
 }
 
 #[test]
-fn f20_a_login_in_a_terminal_is_a_persons_and_a_key_is_no_trust() {
+fn f20_a_login_is_left_to_a_person_and_a_key_question_is_not_read_as_trust() {
     if !crate::terminals::has_tmux() {
         return;
     }

@@ -1,9 +1,10 @@
-//! Agents stay within their mandate: their own branch, no remote; a new rig lands what a person approves.
+//! Agents stay within their mandate: they have their own branch and no remote. A new rig lands only what a person
+//! approves.
 
 use crate::town::{RIG, Town, WORK, text};
 
 #[test]
-fn f22_a_new_rig_lands_nothing_that_no_person_approved() {
+fn f22_a_new_rig_lands_only_what_a_person_approved() {
     let town = Town::asking();
     let before = town.remote_branch("main");
     let bead = town.bead("Ask first");
@@ -22,7 +23,7 @@ fn f22_a_new_rig_lands_nothing_that_no_person_approved() {
 }
 
 #[test]
-fn f22_an_agent_approves_nothing() {
+fn f22_an_agent_can_not_approve() {
     let town = Town::asking();
     let approve = r#"run = ["sh", "-c", 'gt mq approve --all > $GT_SIM_PLAY_DIR/said 2>&1; true']"#;
     town.script(&format!("{WORK}[[act]]\nstep = \"implement\"\n{approve}\n"));
@@ -36,7 +37,7 @@ fn f22_an_agent_approves_nothing() {
 }
 
 #[test]
-fn f22_a_worker_reaches_no_remote_and_moves_no_other_ref() {
+fn f22_a_worker_can_not_push_or_move_other_refs() {
     let town = Town::new();
     town.script(&format!(
         "{WORK}[[act]]\nstep = \"self-review\"\nmisbehave = \"push\"\n\
@@ -57,7 +58,7 @@ fn f22_a_worker_reaches_no_remote_and_moves_no_other_ref() {
     assert_eq!(foreign, Vec::<&str>::new(), "foreign refs are undone");
     let status = town.json(&["status"]);
     let told: Vec<String> = status["status"]["needs_you"].as_array().unwrap().iter().map(|c| text(&c["key"])).collect();
-    // The tag never came to be: the worktree's hook refuses it. What went past the hook is found and undone.
+    // The tag was never created: the worktree's hook refused it. The deacon finds and undoes what got past the hook.
     let expected = ["refs/heads/mine", "refs/heads/stray"].map(|name| format!("foreign-ref:{RIG}:{name}"));
     assert_eq!(told, expected);
     assert!(left.contains("refs/gt/foreign/"), "what they pointed to is kept: {left}");
@@ -65,7 +66,7 @@ fn f22_a_worker_reaches_no_remote_and_moves_no_other_ref() {
     assert_eq!(town.landings(&bead), 1, "the work itself lands all the same");
 }
 
-/// Pushes by a git that knows nothing of the worktree's settings: from a clone.
+/// Pushes from a clone, with a git that does not have the worktree's settings.
 fn push_from_a_clone(to: &str) -> String {
     let push = format!(
         "c=$(mktemp -d) && git clone -q . \"$c/c\" && git -C \"$c/c\" push -q \"$1\" HEAD:refs/heads/{to}; e=$?; \
@@ -101,7 +102,7 @@ fn check_foreign_push(branch: &str) {
     let third = town.bead("Third");
     let refused = town.gt(&["sling", &third, RIG]);
     assert_eq!((refused.code, refused.err.contains("the rig app is held")), (4, true), "{refused:?}");
-    // A person has looked, and lets it go on.
+    // A person looked at it and lets the rig continue.
     town.ok(&["rig", "release", RIG]);
     town.wait_closed(&other);
     town.wait_closed(&bead);
@@ -109,11 +110,11 @@ fn check_foreign_push(branch: &str) {
 }
 
 #[test]
-fn f22_a_worker_that_pushes_to_the_trunk_stops_the_rig() {
+fn f22_a_workers_push_to_the_trunk_stops_the_rig() {
     check_foreign_push("main");
 }
 
 #[test]
-fn f22_a_worker_that_pushes_another_branch_stops_the_rig() {
+fn f22_a_workers_push_to_another_branch_stops_the_rig() {
     check_foreign_push("stray");
 }

@@ -1,8 +1,8 @@
-//! Injection: text of beads, branches and mail is data. It never becomes shell, a format, an option or keystrokes.
+//! Injection: text of beads, branches and mail is data. It never becomes shell code, a format, an option or keystrokes.
 
 use crate::town::{RIG, Town, text, write};
 
-/// Does its work, and writes down what it was started with and what was typed into its terminal.
+/// An agent that does its work, and writes down its arguments and what was typed into its terminal.
 const AGENT: &str = r#"
 bead=$(git symbolic-ref --short HEAD); bead=${bead##*/}; bead=${bead%-*}
 printf '%s\n' "$@" > "$HOME/words-$bead"
@@ -19,8 +19,8 @@ for step in 1 2 3 4 5 6 7 8 9; do git rebase --quiet origin/main; gt step done -
 gt done
 "#;
 
-/// What each way of reading text as a program would run: shells in and out of quotes, tmux's formats and keys, our own
-/// places in commands, git's trailers and options.
+/// Text that would run something if a program interpreted it: shells in and out of quotes, tmux's formats and keys, our
+/// own placeholders in commands, git's trailers and options.
 const HOSTILE: &[&str] = &[
     "$(touch FOLDER/pwned) `touch FOLDER/pwned`",
     "'; touch FOLDER/pwned; '\"; touch FOLDER/pwned; \"",
@@ -38,7 +38,7 @@ fn f23_text_of_beads_branches_and_mail_is_never_run_or_typed() {
     write(&agent, fill(AGENT));
     town.settle(&format!("[agents.probe]\ncommand = [\"sh\", {agent:?}, \"{{prompt}}\"]\n"));
     town.edit(&town.rig().join("rig.toml"), |text| format!("agent = \"probe\"\n{text}"));
-    // Branches of the remote are others' words too.
+    // Names of the remote's branches are foreign text too.
     for branch in ["a$(touch>FOLDER/pwned)", "a;touch>FOLDER/pwned", "-delete"] {
         let branch = format!("refs/heads/{}", fill(branch));
         town.git(&town.checkout(), &["push", "--quiet", "origin", &format!("HEAD:{branch}")]);

@@ -1,11 +1,11 @@
-//! Nothing grows without bound: what is over goes after a while, and the doctor says how much there is of everything.
-//! How archives, refs, sessions and gates' logs go is in `keep.rs` and in the engine's own tests.
+//! Nothing grows without limit: old data is deleted after a while, and the doctor says how much there is of each kind.
+//! `keep.rs` and the engine's own tests check archives, refs, sessions and gates' logs.
 
 use serde_json::Value;
 
 use crate::town::{Town, text, write};
 
-/// Makes the ledger believe that very much has happened long ago.
+/// Fills the ledger with many events from long ago.
 fn make_past(town: &Town, events: usize) {
     let ledger = rusqlite::Connection::open(town.root().join(".beads/beads.db")).unwrap();
     let sql = "INSERT INTO events (at, actor, verb, event, subject, after)
@@ -22,7 +22,7 @@ fn events(town: &Town) -> usize {
 }
 
 #[test]
-fn f24_old_events_go_when_they_are_to_and_their_room_comes_back() {
+fn f24_old_events_are_deleted_after_their_time_and_free_their_space() {
     const MANY: usize = 20_000;
     let town = Town::empty();
     let bead = text(&town.json(&["bead", "create", "Kept"])["id"]);
@@ -43,7 +43,7 @@ fn f24_old_events_go_when_they_are_to_and_their_room_comes_back() {
 }
 
 #[test]
-fn f24_the_doctor_says_how_much_there_is_of_everything() {
+fn f24_the_doctor_says_how_much_data_the_town_keeps() {
     let town = Town::new();
     write(&town.root().join("logs/large.log"), vec![b'x'; 3_000_000]);
     let report = town.gt(&["doctor", "--json"]);

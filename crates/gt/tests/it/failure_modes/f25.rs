@@ -1,5 +1,5 @@
-//! The first run: what sets up is all or nothing; where the doctor is green a session starts; where one could not start
-//! the doctor says why, and its word mends it.
+//! The first run: set-up does everything or nothing. If the doctor is green, a session starts; if a session could not
+//! start, the doctor says why, and its hint repairs it.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it looks at files by itself")]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::clients;
 use crate::town::{RIG, Town, list, text, write};
 
-/// What the doctor calls bad: name and hint.
+/// Returns the failed checks of the doctor, as name and hint.
 fn bad(town: &Town) -> Vec<(String, String)> {
     let output = town.gt(&["doctor", "--json"]);
     let report: Value = serde_json::from_str(&output.out).unwrap();
@@ -21,7 +21,7 @@ fn bad(town: &Town) -> Vec<(String, String)> {
     bad
 }
 
-/// The doctor misses this one thing, and says these words about it.
+/// Checks that the doctor reports only this problem, with these words.
 #[track_caller]
 fn misses(town: &Town, name: &str, hint: &str) {
     let bad = bad(town);
@@ -29,7 +29,7 @@ fn misses(town: &Town, name: &str, hint: &str) {
     assert!(bad[0].1.contains(hint), "{bad:?}");
 }
 
-/// The doctor is green, and that is true: a session starts, and work lands.
+/// Checks that the doctor is green and that it is right: a session starts, and work lands.
 #[track_caller]
 fn green_and_starts(town: &Town) {
     assert_eq!(bad(town), []);
@@ -43,7 +43,7 @@ fn green_and_starts(town: &Town) {
 }
 
 #[test]
-fn f25_a_kind_that_is_not_set_or_not_there_is_missed() {
+fn f25_the_doctor_reports_a_kind_of_agent_that_is_unset_or_unknown() {
     let town = Town::new();
     green_and_starts(&town);
     town.edit(&town.root().join("town.toml"), |toml| toml.replace("agent = \"sim\"\n", ""));
@@ -58,7 +58,7 @@ fn f25_a_kind_that_is_not_set_or_not_there_is_missed() {
 }
 
 #[test]
-fn f25_a_client_that_is_not_installed_or_not_logged_in_is_missed() {
+fn f25_the_doctor_reports_a_client_that_is_not_installed_or_not_logged_in() {
     let town = clients::town("headless", "");
     let names = |town: &Town| bad(town).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(&town), ["claude: login", "claude: first start"]);
@@ -66,7 +66,7 @@ fn f25_a_client_that_is_not_installed_or_not_logged_in_is_missed() {
     green_and_starts(&town);
     let client = town.folder().join("tools/claude");
     std::fs::rename(&client, client.with_extension("away")).unwrap();
-    // Another Claude Code may be on this machine: then there is nothing to miss.
+    // If this machine has another Claude Code, the doctor has nothing to report.
     let here = std::env::var("PATH").unwrap().split(':').any(|folder| Path::new(folder).join("claude").exists());
     if !here {
         misses(&town, "claude: program", "install Claude Code");
@@ -75,7 +75,7 @@ fn f25_a_client_that_is_not_installed_or_not_logged_in_is_missed() {
     green_and_starts(&town);
 }
 
-/// A folder with a program of that name that does this.
+/// Creates a folder with a program of this name and content.
 fn shim(town: &Town, name: &str, script: &str) -> String {
     let folder = town.folder().join("shims");
     write(&folder.join(name), format!("#!/bin/sh\n{script}\n"));
@@ -85,7 +85,7 @@ fn shim(town: &Town, name: &str, script: &str) -> String {
 }
 
 #[test]
-fn f25_a_git_that_is_too_old_is_missed() {
+fn f25_the_doctor_reports_a_git_that_is_too_old() {
     let mut town = Town::new();
     let path = std::env::var("PATH").unwrap();
     let says = "case \" $* \" in *version*) echo git version 2.30.1;;";
@@ -97,10 +97,10 @@ fn f25_a_git_that_is_too_old_is_missed() {
 }
 
 #[test]
-fn f25_a_tmux_that_is_wanted_and_too_old_is_missed() {
+fn f25_the_doctor_reports_a_required_tmux_that_is_too_old() {
     let mut town = Town::nowhere();
     let path = std::env::var("PATH").unwrap();
-    // The workers' PATH is that of the installation.
+    // The workers have the PATH of the installation.
     town.set_env("PATH", &shim(&town, "tmux", "echo tmux 1.8"));
     assert_eq!(town.gt_with(town.folder(), &[], &["install", "town"]).code, 0);
     town.settle("runtime = \"tmux\"\n");
@@ -116,7 +116,7 @@ fn f25_a_tmux_that_is_wanted_and_too_old_is_missed() {
 }
 
 #[test]
-fn f25_a_gate_whose_program_is_not_there_is_missed() {
+fn f25_the_doctor_reports_a_gate_whose_program_is_missing() {
     let town = Town::new();
     town.ok(&["rig", "gates", "add", RIG, "lint", "no-such-linter --all"]);
     misses(&town, "app: gate lint", "install it");
@@ -125,7 +125,7 @@ fn f25_a_gate_whose_program_is_not_there_is_missed() {
 }
 
 #[test]
-fn f25_a_town_that_is_to_be_up_and_is_not_is_missed() {
+fn f25_the_doctor_reports_a_town_that_should_be_up_and_is_not() {
     let town = Town::new();
     town.ok(&["up"]);
     for pid in [town.boot().unwrap(), town.deacon().unwrap()] {
@@ -139,13 +139,13 @@ fn f25_a_town_that_is_to_be_up_and_is_not_is_missed() {
 }
 
 #[test]
-fn f25_what_sets_up_is_all_or_nothing() {
+fn f25_set_up_verbs_do_everything_or_nothing() {
     let town = Town::nowhere();
     let fails = |env: &[(&str, &str)], cwd: &Path, args: &[&str]| {
         let output = town.gt_with(cwd, env, args);
         assert_ne!(output.code, 0, "{args:?}: {output:?}");
     };
-    // gt install, killed before its ledger is there, and once more.
+    // `gt install`, killed before its ledger exists, then called again.
     let before = town.listing(town.folder());
     fails(&[("GT_FAULT", "commit:install:before")], town.folder(), &["install", "town"]);
     assert!(!town.root().join("town.toml").exists(), "no half of a town looks like one");
@@ -154,7 +154,7 @@ fn f25_what_sets_up_is_all_or_nothing() {
     let left: Vec<_> = left.filter(|name| !["home", "play"].iter().any(|known| name == known)).collect();
     assert_eq!((before.len() >= 2, left), (true, vec!["town".into()]), "nothing beside it");
     town.settle("");
-    // gt rig add: a remote that is not there, a trunk that is not there, a kill half way.
+    // `gt rig add`: a missing remote, a missing trunk, a kill half way.
     let remote = town.project("main", &[("run-tests", "true\n")]).display().to_string();
     let whole = || (town.ask("SELECT count(*) FROM rigs"), town.root().join(RIG).exists());
     let none = (vec!["0".to_owned()], false);
@@ -165,14 +165,14 @@ fn f25_what_sets_up_is_all_or_nothing() {
     assert_eq!(town.ask("SELECT count(*) FROM rigs"), ["0"], "what was killed is no rig");
     assert_eq!(town.json(&["rig", "list"])["rigs"].as_array().unwrap().len(), 0);
     town.ok(&["rig", "add", RIG, &remote, "--prefix", "ap"]);
-    // gt rig set, gt rig gates: one bad word, and nothing is changed.
+    // `gt rig set` and `gt rig gates`: one bad word, and nothing changes.
     let toml = || std::fs::read_to_string(town.rig().join("rig.toml")).unwrap();
     let kept = toml();
     fails(&[], &town.root(), &["rig", "set", RIG, "landing=auto", "trust=sometimes"]);
     fails(&[], &town.root(), &["rig", "set", RIG, "landing=auto", "colour=red"]);
     fails(&[], &town.root(), &["rig", "gates", "remove", RIG, "nope"]);
     assert_eq!(toml(), kept);
-    // gt crew add.
+    // `gt crew add`.
     fails(&[], &town.root(), &["crew", "add", RIG, "Not A Name"]);
     assert_eq!(list(&town.rig().join("crew")), Vec::<std::path::PathBuf>::new());
     town.play_in_rig(RIG);

@@ -1,5 +1,5 @@
-//! What the main story has no occasion for: people's verbs, workers that hang, crash and move refs, acts that fail,
-//! a red trunk, a rig without gates.
+//! Acts for which the main story has no occasion: verbs of people, workers that hang, crash and move refs, failing
+//! acts, a red trunk, a rig without gates.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use serde_json::Value;
 
 use crate::simulated::{REMOTE, SimTown};
 
-/// Settings under which workers die and hang within reason.
+/// Settings with which workers die and hang within few rounds.
 pub const SETTINGS: &str = "max_polecats = 4\nlinger_seconds = 0\nback_off_seconds = 0\nmax_incarnations = 3\n\
                             quiet_minutes = 1\n";
 
-/// Its first worker hangs, the next one lands.
+/// Bead whose first worker hangs and whose next one lands.
 const HANGS: &str = "demo-h1";
-/// Its workers die at once.
+/// Bead whose workers die at once.
 const CRASHES: &str = "demo-k1";
-/// It is taken back.
+/// Bead that a person takes back.
 const UNSLUNG: &str = "demo-u1";
 
 const SCRIPT: &str = r#"
@@ -54,7 +54,7 @@ run = ["gt", "done", "--status", "deferred", "--message", "some other day"]
 misbehave = "exit"
 "#;
 
-/// What the workers do.
+/// Returns the workers' script.
 pub fn script() -> Script {
     Script::parse(SCRIPT).unwrap()
 }
@@ -62,13 +62,13 @@ pub fn script() -> Script {
 /// The remote of a second rig, which has no gates.
 const BARE_REMOTE: &str = "https://forge.invalid/bare.git";
 
-/// Rounds in which anything that is waited for must come.
+/// Number of rounds within which anything must happen for which the test waits.
 const LIMIT: u32 = 600;
 
-/// More than one look's time, so that pauses and silence are soon over.
+/// Longer than one look, so that pauses and periods of silence end soon.
 const SOON: Duration = Duration::from_secs(3);
 
-/// Plays all of it; answers with the number of rounds since somebody died.
+/// Plays all acts. Returns the number of rounds since an actor died.
 pub fn play(town: &SimTown) -> u32 {
     let mut aside = Aside { town, recovery: 0 };
     aside.people_write();
@@ -115,7 +115,7 @@ impl Aside<'_> {
         panic!("waited in vain for {what}: {}\n{:?}", self.town.gt(&["status"]), self.town.errors());
     }
 
-    /// A verb that makes something; its id.
+    /// Calls a verb that creates something. Returns its id.
     fn made(&self, args: &[&str], path: &str) -> String {
         let text = self.town.gt(&[args, &["--json"]].concat());
         let document: Value = serde_json::from_str(&text).unwrap();
@@ -158,10 +158,11 @@ impl Aside<'_> {
         self.town.world.write(&path, change(text).as_bytes()).unwrap();
     }
 
-    /// Worktrees can't be added until the engine gives up; a person has it tried again.
+    /// Makes adding a worktree fail until the engine gives up, and lets a person retry it.
     fn acts_fail(&mut self) {
         self.town.gt(&["do", "Look around", "--rig", RIG]);
-        // Typed twice, there are two of them. One failure more, since whoever dies may have used one up without noting it.
+        // A call that was repeated after a kill made two of them. One failure more than needed, because a killed actor
+        // may have used one without recording it.
         let present = self.town.town.ledger.read(|view| Ok::<_, Error>(view.present_attempts()?.len())).unwrap();
         for _ in 0..=present * gt_model::effect::EFFECT_TRIES as usize {
             self.town.world.fail_next("add_worktree", "disk full");
@@ -176,7 +177,7 @@ impl Aside<'_> {
         });
     }
 
-    /// A mayor that is asked, stopped and started, and crew that comes and goes.
+    /// Asks, stops and starts a mayor, and adds and removes crew.
     fn standing_agents(&mut self) {
         self.town.gt(&["crew", "add", RIG, "ann"]);
         self.town.gt(&["crew", "start", RIG, "ann"]);
@@ -198,7 +199,7 @@ impl Aside<'_> {
         self.town.gt(&["bead", "close", CRASHES, UNSLUNG]);
     }
 
-    /// As a worker would, in whichever worktree there is.
+    /// Creates a branch as a worker would, in any worktree.
     fn make_stray_branch(&self) {
         let polecats = self.town.town.layout.root.join(RIG).join("polecats");
         let worktree = polecats.join(&self.town.world.list(&polecats).unwrap()[0]);
@@ -226,7 +227,7 @@ impl Aside<'_> {
         });
     }
 
-    /// A patrol fails until the file is whole again.
+    /// Damages a settings file: a patrol fails until the file is whole again.
     fn settings_are_damaged(&mut self) {
         let path = self.town.town.layout.root.join(RIG).join("rig.toml");
         let sound = self.town.world.read(&path).unwrap().unwrap();
@@ -239,7 +240,7 @@ impl Aside<'_> {
     }
 }
 
-/// Whether so many standing agents have read what there is.
+/// Returns whether this many standing agents have read their mail.
 fn asleep(count: usize) -> impl Fn(&SimTown) -> bool {
     move |town| {
         let all = standing::all(&town.town).unwrap();
@@ -253,7 +254,7 @@ fn condition(town: &SimTown, kind: &str) -> bool {
     found.unwrap()
 }
 
-/// What is not as it must be.
+/// Returns everything that is wrong.
 pub fn problems(town: &SimTown) -> Vec<String> {
     let mut problems = Vec::new();
     let status = |id: &str| town.town.ledger.read(|view| Ok::<_, Error>(view.bead(&id.into())?.map(|b| b.status)));
@@ -272,7 +273,7 @@ pub fn problems(town: &SimTown) -> Vec<String> {
         problems.push(format!("standing agents: {agents:?}"));
     }
     let conditions = town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?)).unwrap();
-    // That somebody made a ref is for a person to see.
+    // A condition about a foreign ref is left for a person to see.
     let unexpected = conditions.iter().filter(|c| c.kind.as_str() != "foreign-ref");
     problems.extend(unexpected.map(|c| format!("condition {}: {}", c.kind, c.text)));
     problems

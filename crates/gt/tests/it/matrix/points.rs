@@ -1,11 +1,11 @@
-//! Every fault point there is, as the engine's source says.
+//! All fault points, as the engine's source names them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gt_model::effect::Effect;
 
-/// Verbs that are no literals where the ledger is written: the expression, and what it can be.
+/// Verbs that are not literals where the ledger is written: the expression, and its possible values.
 const COMPUTED: &[(&str, &[&str])] = &[
     ("row.effect.kind()", Effect::KINDS),
     ("kind.as_str()", &["patrol", "refinery"]),
@@ -13,14 +13,14 @@ const COMPUTED: &[(&str, &[&str])] = &[
     ("verb", &["town set", "rig set"]),
 ];
 
-/// Every point: before and after each effect and each verb that commits.
+/// Returns every point: before and after each effect and each verb that commits.
 pub fn all() -> BTreeSet<String> {
     let effects = Effect::KINDS.iter().map(|kind| format!("effect:{kind}"));
     let commits = verbs().into_iter().map(|verb| format!("commit:{verb}"));
     effects.chain(commits).flat_map(|point| [format!("{point}:before"), format!("{point}:after")]).collect()
 }
 
-/// Every verb under which the engine writes its ledger.
+/// Returns every verb under which the engine writes its ledger.
 fn verbs() -> BTreeSet<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gt-town/src");
     let mut files = Vec::new();
@@ -47,8 +47,8 @@ fn verbs_of(file: &Path) -> Vec<String> {
     calls.flat_map(|arguments| verbs_in(&arguments, file)).collect()
 }
 
-/// The verbs of one call: `write(actor, verb, change)`, or `write(verb, change)` of a patrol. What does not end with a
-/// closure writes no ledger, and what hands its own verb on is followed where it is called.
+/// Returns the verbs of one call: `write(actor, verb, change)`, or `write(verb, change)` of a patrol. A call that does
+/// not end with a closure writes no ledger. A function that passes its own verb on is followed to its callers.
 fn verbs_in(arguments: &[String], file: &Path) -> Vec<String> {
     let Some((change, before)) = arguments.split_last() else { return Vec::new() };
     let hands_on = change == "change";
@@ -64,7 +64,7 @@ fn verbs_in(arguments: &[String], file: &Path) -> Vec<String> {
     verbs.iter().map(|verb| (*verb).to_owned()).collect()
 }
 
-/// The arguments of a call, from behind its parenthesis on.
+/// Returns the arguments of a call, given the text after its opening parenthesis.
 fn arguments(text: &str) -> Vec<String> {
     let (mut depth, mut quoted, mut found, mut at) = (0_u32, false, vec![String::new()], text.chars().peekable());
     for c in at.by_ref() {
@@ -81,7 +81,7 @@ fn arguments(text: &str) -> Vec<String> {
         }
         found.last_mut().unwrap().push(c);
     }
-    // The closure itself is no argument that matters: its commas may have been counted.
+    // The closure is not an argument that matters; the loop may have counted its commas.
     let trimmed: Vec<String> =
         found.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect();
     let closure = trimmed.iter().position(|text| text.starts_with('|') || text == "change");

@@ -1,4 +1,4 @@
-//! Every point once, with real git and real processes: the first process of the town that gets there aborts.
+//! Every point once, with real git and real processes: the first process of the town that reaches it aborts.
 
 #![expect(clippy::print_stdout, reason = "each run says what was killed and what came of it")]
 
@@ -13,14 +13,14 @@ use super::story;
 use crate::simulated::may_be_done;
 use crate::town::{Output, Town, identity_of, text, write};
 
-/// What a call answers with that a signal ended.
+/// Exit code of a call that a signal ended.
 const DIED: i32 = -1;
 
-/// A town in which the first process to reach a point dies there.
+/// A town in which the first process that reaches a point dies there.
 struct Armed {
     town: Town,
     point: String,
-    /// Calls of the person's that died, or were needed because something had.
+    /// Calls of the person that died, or were needed because another process died.
     typed_again: u32,
 }
 
@@ -33,11 +33,11 @@ impl Armed {
         Self { town, point: point.to_owned(), typed_again: 0 }
     }
 
-    fn somebody_died(&self) -> bool {
+    fn has_a_death(&self) -> bool {
         self.town.folder().join("died").exists()
     }
 
-    /// A verb as a person calls it: typed again where it died, and then it may be refused as done already.
+    /// Calls a verb as a person: again if it died; then it may be refused because it is done.
     fn gt_at(&mut self, cwd: &Path, args: &[&str]) -> Output {
         let first = self.town.gt_with(cwd, &[], args);
         if first.code != DIED {
@@ -54,7 +54,7 @@ impl Armed {
         self.gt_at(&self.town.root(), args)
     }
 
-    /// Makes town, rig and beads.
+    /// Creates town, rig and beads.
     fn set_up(&mut self) {
         let folder = self.town.folder().to_owned();
         let remote = make_project(&folder).unwrap();
@@ -74,10 +74,10 @@ impl Armed {
         self.gt(&["bead", "import", &beads.display().to_string()]);
     }
 
-    /// Workers get nothing that their rig does not give them.
+    /// Sets the fault point for workers, who get only the variables that their rig gives them.
     fn arm_workers(&self) {
         let path = self.town.root().join(RIG).join("rig.toml");
-        // With something to set up, so that this effect is there to die in.
+        // With something to set up, so that a process can die in this effect.
         let settings = "landing = \"auto\"\nworktree.min_free_disk_mb = 1";
         self.town.edit(&path, |text| text.replace("# landing = \"ask\"", settings));
         self.town.play_in_rig(RIG);
@@ -86,7 +86,7 @@ impl Armed {
         self.town.edit(&path, |text| text + &format!("GT_FAULT = {point:?}\nGT_FAULT_ONCE = {once:?}\n"));
     }
 
-    /// Waits until all has landed and is cleared away; where nobody runs the town, it is taken up again.
+    /// Waits until everything has landed and is removed. If the town does not run, takes it up again.
     fn wait_for_end(&mut self) {
         let mut looks = 0;
         let closed = format!("SELECT count(*) FROM beads WHERE id = '{}' AND status = 'closed'", story::CONVOY);
@@ -104,7 +104,7 @@ impl Armed {
         self.typed_again += ups;
     }
 
-    /// What there was to do for it, as the ledger tells.
+    /// Returns the recovery that was needed, as the ledger shows it.
     fn recovery(&self) -> String {
         let mut text = format!("{} calls typed again", self.typed_again);
         for (what, event) in [("starts of the deacon", "deacon-ended"), ("deaths of workers", "incarnation-ended")] {
@@ -116,17 +116,17 @@ impl Armed {
     }
 }
 
-/// Looks between two looks whether a deacon is there: about two seconds.
+/// Number of looks between two checks that a deacon runs: about two seconds.
 const LOOKS_FOR_DEACON: u32 = 40;
 
-/// Plays the story with that death; answers with a line about it.
+/// Plays the story with this death. Returns a line about it.
 fn play(point: &str) -> String {
     let mut armed = Armed::new(point);
     armed.set_up();
     armed.gt(&["up"]);
     armed.gt(&story::SLING);
     if point.starts_with("commit:boot:") {
-        // Boot writes something down when its deacon has died.
+        // Boot writes a file when its deacon has died.
         kill_hard(&identity_of(armed.town.deacon().unwrap()).unwrap());
     }
     if point.contains(":undo-ref:") {
@@ -135,19 +135,19 @@ fn play(point: &str) -> String {
     }
     armed.wait_for_end();
     armed.gt(&["down"]);
-    assert!(armed.somebody_died(), "{point} was never reached");
+    assert!(armed.has_a_death(), "{point} was never reached");
     check(&armed.town, point);
     format!("{point}: {}: ok", armed.recovery())
 }
 
-/// What must be so of a town that is down, seen from outside.
+/// Checks a town that is down, from outside.
 fn check(town: &Town, point: &str) {
     let root = town.root().display().to_string();
     let mut verify = town.program(crate::town::GT, "/".as_ref());
     let verify = verify.env_remove("GT_FAULT").args(["demo", "verify", &root]);
     let report = crate::town::output(verify);
     assert_eq!(report.code, 0, "{point}: {}\n{}", report.out, town.dump());
-    // That somebody made a ref is for a person to see.
+    // A condition about a foreign ref is left for a person to see.
     let unexpected = town.conditions().into_iter().filter(|kind| kind != "foreign-ref");
     assert_eq!(unexpected.collect::<Vec<_>>(), [""; 0], "{point}");
     let attempts: usize = text(&town.ask("SELECT count(*) FROM attempts")[0].clone().into()).parse().unwrap();
@@ -155,11 +155,11 @@ fn check(town: &Town, point: &str) {
     assert!((4..=6).contains(&attempts) && incarnations <= attempts + 1, "{point}: {attempts}, {incarnations}");
 }
 
-/// Points beside the story's: the town's making, its draining, boot's, and what a stray branch leads to.
+/// Points outside the story: creating the town, draining it, those of boot, and those after a stray branch.
 const BESIDE: [&str; 5] = ["commit:install", "commit:draining", "commit:boot", "commit:undo-ref", "effect:undo-ref"];
 
-/// A real run takes seconds: ordinarily one point in so many is tried, always the same ones. The simulated half tries
-/// all of them each time.
+/// A real run takes seconds, so by default the test tries one point in this many, always the same ones. The simulated
+/// half tries all of them each time.
 const SAMPLE_EVERY: usize = 12;
 
 #[expect(clippy::disallowed_methods, reason = "how much is tried is for whoever starts the test to say")]
@@ -168,7 +168,7 @@ fn whole_matrix() -> bool {
 }
 
 #[test]
-fn whatever_process_dies_wherever_the_story_ends_well() {
+fn the_real_story_ends_well_whichever_process_dies_at_any_point() {
     let beside = BESIDE.iter().flat_map(|what| [format!("{what}:before"), format!("{what}:after")]);
     let points: BTreeSet<String> = super::simulated::passed().into_iter().chain(beside).collect();
     let every = if whole_matrix() { 1 } else { SAMPLE_EVERY };

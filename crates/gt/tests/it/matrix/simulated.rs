@@ -1,4 +1,4 @@
-//! All points × all actors, in memory.
+//! All points and all actors, in memory.
 
 #![expect(clippy::print_stdout, reason = "each run says what was killed and what came of it")]
 
@@ -17,33 +17,33 @@ use super::{asides, story};
 use crate::kills::{Actor, Kill, Kills, Passes};
 use crate::simulated::{REMOTE, SimTown};
 
-/// Ticks in which the story must be over.
+/// Number of ticks within which the story must end.
 const LIMIT: u32 = 2_000;
 
-/// Ticks after its end in which nothing may happen any more.
+/// Number of ticks after the end in which nothing may happen any more.
 const REST: u32 = 20;
 
-/// Points that the story passes.
+/// Returns the points that the story passes.
 pub fn passed() -> BTreeSet<String> {
     play(Play::Story, None).passes.into_keys().map(|(point, _)| point).collect()
 }
 
-/// What is played.
+/// A story to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Play {
     Story,
     Asides,
 }
 
-/// What a run came to.
+/// Result of a run.
 struct Ran {
     passes: Passes,
-    /// Rounds from the death to the end.
+    /// Number of rounds from the death to the end.
     recovery: u32,
     problems: Vec<String>,
 }
 
-/// Plays a story; somebody may die.
+/// Plays a story with a kill, or without one.
 #[expect(clippy::needless_pass_by_value, reason = "a run uses its kill up")]
 fn play(what: Play, kill: Option<Kill>) -> Ran {
     let kills = Kills::new(kill.clone());
@@ -54,7 +54,7 @@ fn play(what: Play, kill: Option<Kill>) -> Ran {
     let town = SimTown::with_kills(settings, &script, kills.clone());
     let formula = town.town.layout.formulas().join("mol-polecat-work.toml");
     town.world.write(&formula, story::FORMULA.as_bytes()).unwrap();
-    // With something to set up, so that this effect is there to die in.
+    // With something to set up, so that a process can die in this effect.
     town.edit_rig(|text| text.replace("version = 1", "version = 1\nworktree.min_free_disk_mb = 1"));
     town.take("up");
     let (recovery, mut problems) = match what {
@@ -70,7 +70,7 @@ fn play(what: Play, kill: Option<Kill>) -> Ran {
     Ran { passes: kills.passes(), recovery, problems }
 }
 
-/// Plays the story to its end; answers with the number of rounds since somebody died.
+/// Plays the story to its end. Returns the number of rounds since an actor died.
 fn play_story(town: &SimTown) -> u32 {
     town.import(&story::beads_jsonl(town.town.world().clock().now()));
     town.gt(&story::SLING);
@@ -86,7 +86,7 @@ fn play_story(town: &SimTown) -> u32 {
     panic!("not over: {}\n{}", town.gt(&["status"]), town.last_said(40));
 }
 
-/// When all is over, nothing happens any more.
+/// Checks that nothing happens after the end.
 fn rest(town: &SimTown) -> Vec<String> {
     let before = town.world.journal().len();
     (0..REST).for_each(|_| town.tick());
@@ -102,7 +102,7 @@ fn is_over(town: &SimTown) -> bool {
     over.unwrap()
 }
 
-/// What is on the trunk is there once, and each landing is green.
+/// Checks that each change is on the trunk once, and that each landing is green.
 fn trunk_problems(town: &SimTown) -> Vec<String> {
     let mut problems = Vec::new();
     let mut landed = town.landed();
@@ -124,7 +124,8 @@ fn trunk_problems(town: &SimTown) -> Vec<String> {
     problems
 }
 
-/// Each bead is closed and has landed once, the convoy too; nobody but a killed worker was started again.
+/// Checks that each bead is closed and has landed once, and the convoy too, and that only killed workers were
+/// restarted.
 fn story_problems(town: &SimTown, kill: Option<&Kill>) -> Vec<String> {
     let mut problems = town.errors();
     if town.landed() != story::BEADS {
@@ -158,7 +159,7 @@ fn events_of(town: &SimTown, event: &str) -> usize {
     town.events().iter().filter(|e| e.event == event).count()
 }
 
-/// Each batch was announced once and completed once.
+/// Checks that each batch was announced once and completed once.
 fn mail_problems(town: &SimTown) -> Vec<String> {
     let read: Result<(Vec<Swarm>, Vec<Mail>), Error> =
         town.town.ledger.read(|view| Ok((view.swarms()?, view.all_mail()?)));
@@ -176,7 +177,7 @@ fn mail_problems(town: &SimTown) -> Vec<String> {
     if said == expected { Vec::new() } else { vec![format!("mails of swarms: {said:?}, not {expected:?}")] }
 }
 
-/// No session, no worktree, no branch, no lock.
+/// Checks that no session, worktree, branch or lock is left.
 fn leftovers(town: &SimTown) -> Vec<String> {
     let mut left: Vec<String> = town.world.live_sessions().iter().map(|dir| format!("session {dir:?}")).collect();
     let rig = town.town.rig(RIG).unwrap();
@@ -189,7 +190,7 @@ fn leftovers(town: &SimTown) -> Vec<String> {
     let worktrees = town.world.list(&rig.layout.root.join("polecats")).unwrap();
     left.extend(worktrees.iter().map(|name| format!("worktree {name}")));
     let refs = town.world.refs(&rig.layout.repo()).unwrap();
-    // What was taken back or put off keeps its branch.
+    // A bead that was taken back or deferred keeps its branch.
     let over = |attempt: &&Attempt| matches!(attempt.outcome, Some(AttemptOutcome::Landed | AttemptOutcome::Rework));
     let branches = attempts.iter().filter(over).map(|attempt| format!("refs/heads/{}", attempt.branch));
     left.extend(branches.filter(|branch| refs.contains_key(branch)));
@@ -204,7 +205,7 @@ fn leftovers(town: &SimTown) -> Vec<String> {
 }
 
 impl SimTown {
-    /// The beads that the trunk's commits name, sorted.
+    /// Returns the beads that the trunk's commits name, sorted.
     pub fn landed(&self) -> Vec<String> {
         let trunk = self.world.history(&self.world.remote_branch(REMOTE, "main").unwrap());
         let lines = trunk.iter().flat_map(|commit| commit.message.lines());
@@ -213,7 +214,7 @@ impl SimTown {
         landed
     }
 
-    /// Takes the town up or down, as a person.
+    /// Takes the town up or down, as a person does.
     fn take(&self, to: &str) {
         let take = || match to {
             "up" => updown::want_up(&self.town, &Caller::overseer()),
@@ -225,7 +226,7 @@ impl SimTown {
     }
 }
 
-/// Every point that an actor passed, at its first pass and at its last.
+/// Returns every point that an actor passed, at its first pass and at its last.
 fn kills(passes: &Passes) -> Vec<Kill> {
     let kill = |((point, actor), passes): (&(String, Actor), &u32)| {
         let (point, actor) = (point.clone(), *actor);
@@ -234,7 +235,7 @@ fn kills(passes: &Passes) -> Vec<Kill> {
     passes.iter().flat_map(kill).collect()
 }
 
-/// Plays a story with that kill; answers with a line about it, and whether it ended well.
+/// Plays a story with this kill. Returns a line about it, and whether it ended well.
 fn play_one((what, kill): &(Play, Kill)) -> (String, bool) {
     let Kill { point, actor, pass } = kill;
     let ran = std::panic::catch_unwind(|| play(*what, Some(kill.clone())));
@@ -246,8 +247,8 @@ fn play_one((what, kill): &(Play, Kill)) -> (String, bool) {
     (format!("{actor:9} {point} #{pass}: {recovery} rounds: {outcome}"), problems.is_empty())
 }
 
-/// The main story with every kill, and the asides with those that the main story has no occasion for: at the first
-/// pass only, since little there happens twice.
+/// Returns the kills of both stories: the main story with every kill, and the asides with those at points that the main
+/// story does not reach, at the first pass only, because little happens there twice.
 fn all_kills() -> Vec<(Play, Kill)> {
     let [story, asides] = [Play::Story, Play::Asides].map(|what| {
         let ran = play(what, None);
@@ -260,7 +261,7 @@ fn all_kills() -> Vec<(Play, Kill)> {
     of_story.chain(first.map(|kill| (Play::Asides, kill))).collect()
 }
 
-/// Points that a simulated town does not have, and why.
+/// Points that a simulated town does not have, with the reason.
 const NOT_HERE: &[(&str, &str)] = &[
     ("install", "a simulated ledger is made without: the real half has it"),
     ("boot", "there is no boot: the real half has it"),
@@ -283,7 +284,7 @@ const NOT_HERE: &[(&str, &str)] = &[
         "usage",
         "what clients' transcripts say, which simulated workers don't have; each row replaces one: `hostile::spend`",
     ),
-    ("memory", "a condition that follows the machine's memory: `f17_where_memory_is_short_nobody_new_is_started`"),
+    ("memory", "a condition that follows the machine's memory: `f17_no_new_worker_starts_while_memory_is_short`"),
     (
         "hooks",
         "a condition that follows clients' settings, which simulated workers don't have: `hostile::hooks` has it",
@@ -357,7 +358,7 @@ fn every_point_of_the_code_is_reached() {
 }
 
 #[test]
-fn whoever_dies_wherever_the_story_ends_well() {
+fn the_simulated_story_ends_well_whichever_actor_dies_at_any_point() {
     let kills = all_kills();
     let mut lines = super::for_all(&kills, play_one);
     lines.sort();
@@ -371,8 +372,8 @@ fn whoever_dies_wherever_the_story_ends_well() {
 }
 
 #[test]
-fn what_is_green_is_asked_for_though_the_refinery_died_before() {
-    // The one round in which it is found green is a person's own.
+fn approval_is_requested_although_the_refinery_died_before() {
+    // The one round that finds the work green is a person's own call.
     let kill = Kill { point: "commit:ask:before".to_owned(), actor: Actor::Overseer, pass: 1 };
     let ran = play(Play::Asides, Some(kill));
     assert_eq!(ran.problems, [""; 0]);

@@ -1,4 +1,4 @@
-//! The story that is played again and again: short, and with everything in it that a bead can meet on its way.
+//! The story that the matrix plays repeatedly: short, but with everything that can happen to a bead on its way.
 
 use gt::demo::story::{CONFLICTING, PREFIX, RIG, SHOPS};
 use gt::sim::script::Script;
@@ -6,22 +6,22 @@ use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest};
 use gt_model::jsonl::{self, Record};
 use jiff::Timestamp;
 
-/// The convoy of all beads: what `gt demo verify` looks for.
+/// Id of the convoy that has all beads, for which `gt demo verify` looks.
 pub const CONVOY: &str = gt::demo::story::CONVOY;
 
-/// Red at first.
+/// Bead whose first attempt is red.
 pub const RED: &str = "demo-b1";
 
 /// Its beads.
 pub const BEADS: [&str; 3] = [RED, CONFLICTING[0], CONFLICTING[1]];
 
-/// What is slung by hand: the third one is fed by the deacon, as soon as the convoy has begun.
+/// Beads that a person slings. The deacon feeds the third one as soon as the convoy has begun.
 pub const SLING: [&str; 4] = ["sling", RED, CONFLICTING[0], RIG];
 
-/// Settings that let a run be over soon.
+/// Settings with which a run ends soon.
 pub const SETTINGS: &str = "max_polecats = 3\npatrol_seconds = 1\nlinger_seconds = 0\nback_off_seconds = 0\n";
 
-/// A molecule of the built-in one's name, without the steps in which nothing is decided.
+/// A molecule with the name of the built-in one, without the steps in which nothing is decided.
 pub const FORMULA: &str = r#"
 formula = "mol-polecat-work"
 version = 1
@@ -95,12 +95,12 @@ await = "c1-rebased"
 
 const HEAD: &str = "# Every shop of the street.\\nbread_shop() { echo \\\"bread\\\"; }\\n";
 
-/// The workers' script.
+/// Returns the workers' script.
 pub fn script() -> Script {
     Script::parse(&SCRIPT.replace("{shops}", SHOPS).replace("{head}", HEAD)).unwrap()
 }
 
-/// The beads and their convoy.
+/// Returns the beads and their convoy as JSONL.
 pub fn beads_jsonl(now: Timestamp) -> String {
     assert!(BEADS.iter().all(|bead| bead.starts_with(PREFIX)));
     let tracks = |bead: &&str| Dependency {

@@ -183,7 +183,7 @@ fn restoring_is_refused_while_the_town_is_up() {
     let lock = std::fs::File::options().create(true).truncate(false).write(true).open(lock).unwrap();
     lock.lock().unwrap();
     let refused = town.gt(&["ledger", "restore", &backup, "--yes"]);
-    assert!(refused.code == 4 && refused.err.contains("`deacon` of this town is at work"), "{refused:#?}");
+    assert!(refused.code == 4 && refused.err.contains("the process `deacon` of this town is running"), "{refused:#?}");
     assert_eq!(std::fs::read(&db).unwrap(), b"rubbish");
     drop(lock);
     town.ok(&["ledger", "restore", &backup, "--yes"]);

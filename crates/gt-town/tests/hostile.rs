@@ -1,4 +1,4 @@
-//! Towns in the in-memory world, with people and workers who do what nobody expects at that moment.
+//! Towns in the in-memory world, with people and workers who act at an unexpected moment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ fn set_rig(town: &Town, name: &str, text: &str) {
 }
 
 impl Scene {
-    /// The same town, as another process has it.
+    /// Opens the same town as another process would.
     fn second_handle(&self) -> Town {
         let outside = self.town.outside.clone();
         let ledger = Ledger::open(&self.folder.path().join("beads.db"), outside.world.clone(), Faults::none()).unwrap();
@@ -109,7 +109,7 @@ impl Scene {
         sling::sling(&self.town, &Caller::overseer(), beads, &self.rig(rig), &options).unwrap().attempts
     }
 
-    /// A bead of the rig app on which a worker sits.
+    /// Creates a bead of the rig app and slings it. Returns the bead.
     fn slung(&mut self, title: &str) -> BeadId {
         let bead = self.bead_of("app", title);
         self.sling("app", std::slice::from_ref(&bead));
@@ -117,7 +117,7 @@ impl Scene {
         bead
     }
 
-    /// A look that goes on as far as it can.
+    /// Lets the deacon look until nothing changes.
     fn look(&mut self) {
         for _ in 0..5 {
             self.world.advance(Duration::from_secs(5));
@@ -150,7 +150,7 @@ impl Scene {
         self.commit_as(id, &attempt.address().to_string(), &[(file, &format!("{id}\n"))]);
     }
 
-    /// Somebody of that name commits files in the worktree of a bead's worker.
+    /// Commits files in the worktree of a bead's worker, as an author with this name.
     fn commit_as(&self, id: &BeadId, name: &str, files: &[(&str, &str)]) {
         let path = self.worktree(id);
         for (file, text) in files {
@@ -159,7 +159,7 @@ impl Scene {
         self.world.commit_all(&path, "Work", &(name.to_owned(), "w@example.org".to_owned())).unwrap();
     }
 
-    /// The worktree of a bead's newest worker.
+    /// Returns the worktree of a bead's newest worker.
     fn worktree(&self, id: &BeadId) -> PathBuf {
         let attempt = self.attempts(id).pop().unwrap();
         self.rig(attempt.rig.as_str()).layout.worktree(&attempt.worker)

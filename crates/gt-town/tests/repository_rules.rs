@@ -1,5 +1,5 @@
-//! A town over real repositories: what a worker did past the rules is found, undone and reported; and the town itself
-//! writes nothing into a project.
+//! A town over real repositories: the town finds, undoes and reports what a worker did against the rules. The town
+//! itself writes nothing into a project.
 
 #![expect(clippy::disallowed_methods, reason = "workers and people run git outside the engine")]
 
@@ -31,7 +31,7 @@ const FORMULA: &str = "formula = \"short\"\ndescription = \"One step.\"\nversion
 const TOWN: &str = "version = 1\nlinger_seconds = 0\n[agents.idle]\ncommand = [\"idle\"]\n";
 const RIG: &str = "version = 1\nlanding = \"auto\"\nformula = \"short\"\nagent = \"idle\"\n\n[[gate]]\nname = \"test\"\nrun = \"true\"\n";
 
-/// Sessions in which nobody does anything, so that the test plays the workers.
+/// Sessions without any agent, so that the test plays the workers.
 #[derive(Debug, Default)]
 struct Idle(Mutex<BTreeMap<PathBuf, SessionState>>);
 
@@ -148,7 +148,7 @@ fn environment(home: &Path) -> Vec<(OsString, OsString)> {
     [("PATH".into(), path), ("HOME".into(), home.into())].into_iter().chain(fixed).collect()
 }
 
-/// What a shell script printed; it must succeed.
+/// Runs a shell script, which must succeed. Returns its output.
 fn sh(home: &Path, folder: &Path, script: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-ec", script]).current_dir(folder).env_clear().envs(environment(home));
@@ -206,7 +206,7 @@ impl Scene {
         self.town.world().repo().refs(&self.rig().layout.repo()).unwrap()
     }
 
-    /// Looks and refinery rounds, until nothing changes.
+    /// Runs looks and refinery rounds until nothing changes.
     fn go_on(&mut self) {
         for _ in 0..6 {
             deacon::look(&self.town, &mut self.memory).unwrap();
@@ -214,7 +214,7 @@ impl Scene {
         }
     }
 
-    /// A bead on the hook of a worker, whose worktree is there.
+    /// Slings a bead, and waits until its worker's worktree exists.
     fn sling(&mut self, title: &str) -> (BeadId, Attempt, PathBuf) {
         let new = NewBead { prefix: self.rig().row.prefix, title: title.to_owned(), ..NewBead::default() };
         let bead = beads::create(&self.town, &Caller::overseer(), &new).unwrap().id;
@@ -266,15 +266,15 @@ fn f21_the_town_writes_nothing_into_a_project() {
     scene.sh(&path, "mkdir own && echo 1 > own/file && git add -A && git commit -qm 'Add a file' && echo x > built");
     scene.done(&attempt);
     scene.go_on();
-    // The trunk has what the worker wrote, and nothing else.
+    // The trunk has the worker's files, and nothing else.
     let diff = scene.sh(&scene.at("origin"), &format!("git diff --name-status {base} main"));
     assert_eq!(diff, "A\town/file");
-    // So has the archived worktree, ignored files included; what git knew of it is beside.
+    // The archived worktree has them too, including ignored files; git's own data about it is beside it.
     assert!(!path.exists());
     let archived = scene.rig().layout.archived(&attempt);
     let kept = scene.sh(&archived, "find . -mindepth 1 -not -path './.git.archived*' | LC_ALL=C sort");
     assert_eq!(kept, "./.gitignore\n./built\n./own\n./own/file\n./src\n./src/base");
-    // The gates' worktree is as the commit is; the project's own checkout was never touched.
+    // The gates' worktree matches the commit; the project's own checkout was not touched.
     let gate = scene.rig().layout.gate_worktree();
     assert_eq!(scene.sh(&gate, "git status --porcelain --ignored --untracked-files=all"), "");
     assert_eq!(scene.sh(&scene.at("seed"), "git status --porcelain --ignored && git rev-parse HEAD"), base);
@@ -282,7 +282,7 @@ fn f21_the_town_writes_nothing_into_a_project() {
 }
 
 #[test]
-fn f22_refs_that_a_worker_moved_past_the_rules_are_put_back_and_reported() {
+fn f22_refs_that_a_worker_moved_against_the_rules_are_restored_and_reported() {
     let mut scene = scene();
     let (_, first, path) = scene.sling("First");
     scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
@@ -293,7 +293,7 @@ fn f22_refs_that_a_worker_moved_past_the_rules_are_put_back_and_reported() {
     let (_, second, path) = scene.sling("Second");
     scene.sh(&path, "echo 2 > two && git add -A && git commit -qm two");
     let head = Sha::from(scene.sh(&path, "git rev-parse HEAD"));
-    // Each way past the hook, and each kind of ref.
+    // Each way around the hook, with each kind of ref.
     for attempt in [
         "git -c core.hooksPath=/dev/null branch stray-a",
         "git -c core.hooksPath= tag stray-b",
@@ -318,16 +318,16 @@ fn f22_refs_that_a_worker_moved_past_the_rules_are_put_back_and_reported() {
         assert!(!after.contains_key(name), "{name}");
     }
     assert_eq!(after[&pin], before[&pin]);
-    // What they pointed to is kept; the copy of the remote is one again.
+    // Their commits are kept; the copy of the remote matches it again.
     assert_eq!(after[&format!("refs/gt/foreign/{head}")], head);
     assert!(!after.contains_key("refs/remotes/origin/stray"));
     assert_eq!(after["refs/remotes/origin/main"].as_str(), scene.trunk());
-    // The work itself landed all the same.
+    // The work itself landed nevertheless.
     assert_eq!(scene.sh(&scene.at("origin"), "git show main:two"), "2");
 }
 
 #[test]
-fn f22_tags_are_those_of_the_remote_whatever_workers_make_of_them() {
+fn f22_tags_stay_those_of_the_remote_whatever_workers_do() {
     let mut scene = scene();
     let seed = scene.at("seed");
     scene.sh(&seed, "git tag v1 && git tag -a -m two v2 && git tag gone && git push -q origin v1 v2 gone");
@@ -349,14 +349,14 @@ fn f22_tags_are_those_of_the_remote_whatever_workers_make_of_them() {
     }
     assert!(conditions.contains(&"foreign-ref:vt:refs/tags/v9".to_owned()), "{conditions:?}");
     assert_eq!(after[&format!("refs/gt/foreign/{own}")], own, "what was tagged is kept");
-    // What the remote did is nobody's fault.
+    // No worker is blamed for changes of the remote.
     assert_eq!(conditions.len(), 3, "{conditions:?}");
     let tags: Vec<&str> = after.keys().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
     assert_eq!(tags, ["v1", "v2", "v3"]);
 }
 
 #[test]
-fn f22_a_push_past_the_rules_holds_the_rig() {
+fn f22_a_push_against_the_rules_holds_the_rig() {
     let mut scene = scene();
     let (_, attempt, path) = scene.sling("Pushed");
     scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
@@ -370,7 +370,7 @@ fn f22_a_push_past_the_rules_holds_the_rig() {
 }
 
 #[test]
-fn f22_another_workers_branch_that_was_moved_past_the_rules_is_put_back() {
+fn f22_another_workers_branch_is_restored_when_a_worker_moved_it() {
     let mut scene = scene();
     let (_, mover, path) = scene.sling("Moves");
     let (_, owner, others) = scene.sling("Is moved");
@@ -378,7 +378,7 @@ fn f22_another_workers_branch_that_was_moved_past_the_rules_is_put_back() {
     scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
     scene.sh(&others, "echo 2 > two && git add -A && git commit -qm two && git commit -q --amend -m Two");
     let (stray, work) = (scene.sh(&path, "git rev-parse HEAD"), scene.sh(&others, "git rev-parse HEAD"));
-    // What a worker does with its own branch is its own, wherever HEAD is meanwhile.
+    // A worker may do anything with its own branch, wherever HEAD is meanwhile.
     scene.sh(
         &detached,
         "git commit -q --allow-empty -m a && git checkout -q --detach && git commit -q --allow-empty -m b",
@@ -393,7 +393,7 @@ fn f22_another_workers_branch_that_was_moved_past_the_rules_is_put_back() {
     assert_eq!(scene.refs()[&format!("refs/gt/foreign/{stray}")].as_str(), stray);
     assert_eq!(scene.refs()[&format!("refs/heads/{}", third.branch)].as_str(), free);
     assert_eq!(scene.conditions(), [format!("foreign-ref:vt:{name}")]);
-    // Its owner has noticed nothing: the work lands as it was.
+    // Its owner has noticed nothing: the work lands unchanged.
     assert_eq!(scene.sh(&others, "git status --porcelain"), "");
     scene.done(&owner);
     scene.go_on();
@@ -401,7 +401,7 @@ fn f22_another_workers_branch_that_was_moved_past_the_rules_is_put_back() {
 }
 
 #[test]
-fn f22_a_workers_branch_that_was_deleted_past_the_rules_is_there_again() {
+fn f22_a_workers_branch_is_restored_when_another_deleted_it() {
     let mut scene = scene();
     let (_, mover, path) = scene.sling("Deletes");
     let (_, owner, others) = scene.sling("Is deleted");
@@ -418,12 +418,12 @@ fn f22_a_workers_branch_that_was_deleted_past_the_rules_is_there_again() {
 }
 
 #[test]
-fn f22_a_push_past_the_rules_that_somebody_built_upon_holds_the_rig() {
+fn f22_a_push_against_the_rules_holds_the_rig_even_if_others_built_on_it() {
     let mut scene = scene();
     let (_, attempt, path) = scene.sling("Pushed");
     scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
     scene.sh(&path, &format!("git -C ../../.repo.git push -q --no-verify origin {}:refs/heads/main", attempt.branch));
-    // Before anybody fetches, a person goes on from there, and so does the worker: neither has the other's head.
+    // Before the town fetches, a person continues from there, and so does the worker: neither has the other's head.
     scene.sh(
         &scene.at("seed"),
         "git pull -q origin main && git commit -q --allow-empty -m more && git push -q origin HEAD:main",
@@ -437,14 +437,14 @@ fn f22_a_push_past_the_rules_that_somebody_built_upon_holds_the_rig() {
 }
 
 #[test]
-fn f22_what_others_land_and_workers_build_upon_holds_nothing() {
+fn f22_commits_that_others_land_and_workers_build_on_hold_no_rig() {
     let mut scene = scene();
     let (_, first, path) = scene.sling("First");
     let (_, second, others) = scene.sling("Second");
     scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
     scene.done(&first);
     scene.go_on();
-    // Onto the landing of another, onto a person's commit, and with a merge of both.
+    // On top of another landing, on top of a person's commit, and with a merge of both.
     scene.sh(&others, "echo 2 > two && git add -A && git commit -qm two && git rebase -q refs/remotes/origin/main");
     let seed = scene.at("seed");
     scene.sh(&seed, "git pull -q origin main && echo 3 > three && git add -A && git commit -qm three && git push -q origin HEAD:main");

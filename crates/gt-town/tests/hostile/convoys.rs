@@ -1,4 +1,4 @@
-//! Where a convoy is follows from its beads, whatever becomes of them and by which way.
+//! A convoy's state follows from its beads, whatever changes them.
 
 use gt_model::convoy::ConvoyState;
 use gt_model::jsonl::{self, Record};
@@ -12,12 +12,12 @@ impl Scene {
         convoy::create(&self.town, &Caller::overseer(), title, &beads, false).unwrap().id
     }
 
-    /// Where a convoy is, and what of it is stored.
+    /// Returns a convoy's derived and stored states.
     fn state(&self, convoy: &BeadId) -> (ConvoyState, Status) {
         (convoy::show(&self.town, convoy).unwrap().state, self.bead(convoy).status)
     }
 
-    /// What the overseer was told of convoys, without the ids, sorted.
+    /// Returns the overseer's mails about convoys, without ids, sorted.
     fn told(&self) -> Vec<String> {
         let mail = gt_town::mail::post::inbox(&self.town, &gt_model::address::Address::Overseer, false).unwrap();
         let of_convoys = mail.iter().filter(|mail| mail.subject.starts_with("Convoy"));
@@ -55,7 +55,7 @@ const ON_ITS_WAY: (ConvoyState, Status) = (ConvoyState::OnItsWay, Status::Open);
 const EMPTY: (ConvoyState, Status) = (ConvoyState::Empty, Status::Open);
 
 #[test]
-fn a_convoy_of_landed_beads_has_landed_at_once_and_is_on_its_way_again_when_one_is_reopened() {
+fn a_convoy_of_landed_beads_has_landed_and_is_open_again_when_a_bead_is_reopened() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.bead_of("app", "One");
     scene.land(&bead, "one.txt");
@@ -75,7 +75,7 @@ fn a_convoy_of_landed_beads_has_landed_at_once_and_is_on_its_way_again_when_one_
 }
 
 #[test]
-fn deleted_beads_count_for_nothing() {
+fn deleted_beads_do_not_count_in_a_convoy() {
     let mut scene = scene(TOWN, &["app"]);
     let (one, two) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
     let (nothing, alone) = (scene.convoy("Nothing", &[]), scene.convoy("Alone", &[&one]));
@@ -93,7 +93,7 @@ fn deleted_beads_count_for_nothing() {
 }
 
 #[test]
-fn what_was_closed_by_hand_or_reported_is_told_from_what_landed() {
+fn a_convoy_tells_closed_and_reported_beads_from_landed_ones() {
     let mut scene = scene(TOWN, &["app"]);
     let [by_hand, found, lied] = ["By hand", "Found", "Lied"].map(|title| scene.bead_of("app", title));
     let [first, second, third] = [&by_hand, &found, &lied].map(|bead| scene.convoy(bead.as_str(), &[bead]));
@@ -113,7 +113,7 @@ fn what_was_closed_by_hand_or_reported_is_told_from_what_landed() {
 }
 
 #[test]
-fn changes_of_the_list_count_as_much_as_changes_of_beads() {
+fn adding_and_removing_beads_updates_a_convoy() {
     let scene = scene(TOWN, &["app"]);
     let (one, two) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
     let both = scene.convoy("Both", &[&one, &two]);
@@ -154,7 +154,7 @@ fn an_import_that_closes_beads_closes_their_convoys() {
 }
 
 #[test]
-fn what_a_person_closed_stays_closed_and_convoys_inside_convoys_follow() {
+fn a_closed_convoy_stays_closed_and_nested_convoys_follow() {
     let scene = scene(TOWN, &["app"]);
     let (one, two) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
     let inner = scene.convoy("Inner", &[&one]);
@@ -172,11 +172,11 @@ fn what_a_person_closed_stays_closed_and_convoys_inside_convoys_follow() {
 }
 
 #[test]
-fn the_deacon_repairs_what_no_operation_did() {
+fn the_deacon_updates_convoys_that_an_older_gt_left() {
     let mut scene = scene(TOWN, &["app"]);
     let one = scene.bead_of("app", "One");
     let alone = scene.convoy("Alone", &[&one]);
-    // A ledger that nobody has taught to settle convoys, as an older gt has it.
+    // A ledger opened without the code that updates convoys, as an older `gt` opens it.
     let bare = Ledger::open(&scene.folder.path().join("beads.db"), scene.town.outside.world.clone(), Faults::none());
     let change = |tx: &gt_ledger::Tx<'_>| {
         let before = tx.bead(&one)?.unwrap();

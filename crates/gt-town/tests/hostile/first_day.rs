@@ -1,4 +1,4 @@
-//! What a new user meets: mail that must arrive, rigs that were removed.
+//! Situations of a new user: mail that must arrive, and removed rigs.
 
 use gt_ledger::{Gating, Priority, Verdict};
 use gt_model::address::Address;
@@ -30,7 +30,7 @@ fn worker_of(scene: &Scene, bead: &BeadId) -> Address {
 }
 
 #[test]
-fn mail_to_a_worker_is_for_its_attempt_only() {
+fn mail_to_a_worker_reaches_only_its_attempt() {
     let mut scene = scene(TOWN, &["app"]);
     let first = scene.slung("First");
     let amber = worker_of(&scene, &first);
@@ -86,7 +86,7 @@ fn a_worker_s_call_for_help_reaches_people() {
 }
 
 #[test]
-fn many_mails_fill_no_screen() {
+fn many_mails_are_shortened_to_one_screen() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("Ask");
     let worker = Caller::role(worker_of(&scene, &bead));
@@ -154,7 +154,7 @@ fn a_waiting_worker_names_what_it_waits_for() {
     assert!(doing(&scene, &one).contains("step 1/1"), "{}", doing(&scene, &one));
 }
 
-/// A run of the gates of app, as a refinery records it.
+/// Records a run of the gates of app, as a refinery does.
 fn gating(scene: &Scene, batch: &[MrId], begun_at: jiff::Timestamp) -> Gating {
     Gating {
         rig: scene.rig("app").name().clone(),
@@ -170,7 +170,7 @@ fn gating(scene: &Scene, batch: &[MrId], begun_at: jiff::Timestamp) -> Gating {
 }
 
 #[test]
-fn gates_that_run_are_seen_while_somebody_runs_them() {
+fn status_shows_gates_only_while_a_process_runs_them() {
     let mut scene = scene(TOWN, &["app"]);
     scene.world.disk().create_dir(Path::new("/town/deacon/locks")).unwrap();
     let (one, two) = (scene.slung("One"), scene.slung("Two"));
@@ -189,14 +189,14 @@ fn gates_that_run_are_seen_while_somebody_runs_them() {
     let items = queue(&scene);
     let running = items[0].gating.as_ref().unwrap();
     assert_eq!(running.elapsed_s, 75);
-    // By the proof of the trunk, which took no time at all here.
+    // The proof of the trunk counts as a run, which took no time here.
     assert_eq!(running.words(&ids[0]), "gate test (1 of 2) has run for 1 min 15 s, all gates usually take 0 s");
     assert!(items[1].gating.is_none(), "it is not in the batch");
     let why = observe::why(&scene.town, &one).unwrap();
     assert_eq!(why.next, Some(format!("gt mq log {} --follow", ids[0])));
     drop(turn);
 
-    // The next run begins with a record of its own, and leaves none.
+    // The next run begins with its own record, and leaves none.
     for _ in 0..30 {
         scene.look();
     }
@@ -206,7 +206,7 @@ fn gates_that_run_are_seen_while_somebody_runs_them() {
 }
 
 #[test]
-fn how_long_gates_usually_take_is_the_median_of_green_runs_of_these_gates() {
+fn the_usual_duration_is_the_median_of_green_runs_of_the_same_gates() {
     let scene = scene(TOWN, &["app"]);
     let rig = scene.rig("app").name().clone();
     let usual =
@@ -236,7 +236,7 @@ fn only_a_bead_s_own_commits_are_counted() {
     refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
     scene.look();
     assert_eq!(scene.bead(&quick).status, Status::Closed);
-    // Rebased: the other's commit is below its own.
+    // After a rebase, the other worker's commit is below its own.
     scene.commit(&slow, "slow.txt");
     let refs = scene.town.world().repo().refs(&scene.rig("app").layout.repo()).unwrap();
     scene.world.rebase(&scene.worktree(&slow), &refs[&scene.rig("app").trunk_ref()], false).unwrap();

@@ -1,5 +1,5 @@
-//! Clients that do not run our hooks: turned off by an administrator, or silent in the middle of a session. The clients are
-//! played: settings files, a transcript, and marks.
+//! Clients that do not run our hooks: turned off by an administrator, or silent in the middle of a session. The test
+//! plays the clients: settings files, a transcript, and marks.
 
 use gt_ledger::{AgentChoice, Incarnation};
 use gt_model::address::Address;
@@ -25,11 +25,11 @@ const CLIENT: &str = "[agents.client]\nclient = \"claude\"\n\
     command = [\"client\", \"--settings\", \"{settings}\", \"{prompt}\"]\n\
     env = { HOME = \"/own\" }\n\
     managed_settings = [\"/etc/claude-code/managed-settings.json\", \"/etc/claude-code/managed-settings.d\"]\n";
-/// The client's own state.
+/// Folder of the client's own state.
 const STATE: &str = "/own/.claude";
 const OFF: &str = "{\"disableAllHooks\": true}";
 
-/// A town whose workers and mayor are a client with hooks.
+/// Creates a town whose workers and mayor are a client with hooks.
 fn town(more: &str) -> Scene {
     let scene = scene(&format!("{TOWN}{CLIENT}{more}[mayor]\nagent = \"client\"\n"), &["app"]);
     set_rig(&scene.town, "app", &RIG.replace("idle", "client"));
@@ -47,7 +47,7 @@ impl Scene {
         self.all_incarnations(bead).pop().unwrap().id
     }
 
-    /// Whether the newest session of a bead's worker was started, and whether it is over.
+    /// Returns whether the newest session of a bead's worker was started, and whether it has ended.
     fn is_started_and_over(&self, bead: &BeadId) -> (bool, bool) {
         let newest = self.all_incarnations(bead).pop().unwrap();
         (newest.started_at.is_some(), newest.ended_at.is_some())
@@ -57,7 +57,7 @@ impl Scene {
         self.world.disk().write(Path::new(path), text.as_bytes()).unwrap();
     }
 
-    /// A worker on a new bead whose client has started, and has told so.
+    /// Slings a new bead, whose worker's client has started and called its hook.
     fn hooked(&mut self, title: &str) -> BeadId {
         let bead = self.slung(title);
         let input = json!({ "session_id": "s", "transcript_path": TRANSCRIPT, "source": "startup" }).to_string();
@@ -66,7 +66,7 @@ impl Scene {
         bead
     }
 
-    /// A hook of a worker's client calls.
+    /// Calls a hook of a worker's client.
     fn hook(&self, bead: &BeadId, moment: Moment, command: &str) -> String {
         self.world.advance(Duration::from_millis(5));
         let attempt = self.attempts(bead).pop().unwrap();
@@ -78,7 +78,7 @@ impl Scene {
         moments::answer(&self.town, &caller, &call).unwrap().unwrap_or_default()
     }
 
-    /// The client writes down an answer that uses a tool.
+    /// Appends an answer that uses a tool to the client's transcript.
     fn wrote(&self, id: &str, more: &serde_json::Value) {
         let mut line = json!({ "type": "assistant", "timestamp": self.world.now().to_string(),
             "message": { "id": id, "model": "m", "content": [{ "type": "text" }, { "type": "tool_use", "name": "Bash" }],
@@ -104,7 +104,7 @@ impl Scene {
 }
 
 #[test]
-fn what_an_administrator_turned_off_is_found_wherever_it_is_said() {
+fn hooks_turned_off_by_an_administrator_are_found_in_every_file() {
     let check = |files: &[(&str, &str)], expected: Option<&str>| {
         let scene = town("");
         files.iter().for_each(|(path, text)| scene.managed(path, text));
@@ -141,7 +141,7 @@ fn what_an_administrator_turned_off_is_found_wherever_it_is_said() {
 }
 
 #[test]
-fn no_session_is_started_without_hooks_and_work_goes_on_by_itself_when_they_are_on() {
+fn no_session_starts_without_hooks_and_work_continues_when_they_are_on_again() {
     let mut scene = town("");
     scene.managed(FILE, OFF);
     let bead = scene.slung("Work");
@@ -153,7 +153,7 @@ fn no_session_is_started_without_hooks_and_work_goes_on_by_itself_when_they_are_
     let found = findings.iter().find(|finding| finding.what == "hooks").unwrap();
     assert_eq!(found.level, Level::Bad);
     assert!(found.next.as_ref().unwrap().contains("allow_without_hooks"), "{found:?}");
-    // A standing agent no more than a worker, and whoever starts it is told.
+    // A standing agent does not start either, and the caller is told why.
     let status = standing::start(&scene.town, &Caller::overseer(), &Address::Mayor, &AgentChoice::default()).unwrap();
     scene.look();
     assert!(!status.running && status.doing.contains("`disableAllHooks`"), "{status:?}");
@@ -167,7 +167,7 @@ fn no_session_is_started_without_hooks_and_work_goes_on_by_itself_when_they_are_
 }
 
 #[test]
-fn sessions_end_when_their_hooks_are_turned_off_and_that_counts_against_nobody() {
+fn sessions_end_when_their_hooks_are_turned_off_and_that_counts_as_no_failure() {
     let mut scene = town("");
     let bead = scene.hooked("Work");
     let first = scene.worker(&bead);
@@ -197,14 +197,14 @@ fn a_person_may_allow_a_client_without_hooks() {
     let attempt = scene.attempts(&bead).pop().unwrap();
     let verdict = gt_town::patrol::witness::explain(&scene.town, &attempt).unwrap().words;
     assert_eq!(verdict, "working", "no first moment is waited for");
-    // It is sent to `gt prime`, since no hook tells it of its work.
+    // Its first prompt names `gt prime`, because no hook tells it of its work.
     let newest = scene.all_incarnations(&bead).pop().unwrap();
     let prompt = gt_town::agents::seat::of(&scene.town, &newest).unwrap().unwrap().prompt;
     assert!(prompt.contains("Run `gt prime` now"), "{prompt}");
 }
 
 #[test]
-fn what_an_agents_own_gt_leaves_is_no_sign_of_its_hooks() {
+fn calls_of_an_agents_own_gt_do_not_prove_that_hooks_run() {
     let mut scene = town("ready_seconds = 20\n");
     let bead = scene.slung("Work");
     let path = scene.town.layout.moments(&scene.worker(&bead)).join("refused");
@@ -218,7 +218,7 @@ fn what_an_agents_own_gt_leaves_is_no_sign_of_its_hooks() {
 }
 
 #[test]
-fn a_session_that_uses_tools_without_its_hooks_is_ended_and_a_person_is_told() {
+fn a_session_that_uses_tools_without_hooks_is_ended_and_reported() {
     let mut scene = town("");
     let bead = scene.hooked("Work");
     scene.hook(&bead, Moment::BeforeTool, "ls");
@@ -248,7 +248,7 @@ fn a_session_that_uses_tools_without_its_hooks_is_ended_and_a_person_is_told() {
 }
 
 #[test]
-fn hooks_that_answer_are_heard_in_whatever_they_say() {
+fn any_hook_call_counts_as_a_sign_of_hooks() {
     type Play = fn(&Scene, &BeadId, u32);
     let plays: [(&str, Play); 4] = [
         ("refused", |scene, bead, _| {
@@ -285,7 +285,7 @@ fn hooks_that_answer_are_heard_in_whatever_they_say() {
 }
 
 #[test]
-fn ten_tools_of_one_answer_are_one() {
+fn ten_tools_of_one_answer_count_as_one_answer() {
     let mut scene = town("");
     let bead = scene.hooked("Work");
     scene.hook(&bead, Moment::BeforeTool, "ls");
@@ -299,7 +299,7 @@ fn ten_tools_of_one_answer_are_one() {
 }
 
 #[test]
-fn who_waits_for_the_mayor_hears_that_it_waits_for_a_person() {
+fn a_caller_that_waits_for_the_mayor_is_told_that_it_waits_for_a_person() {
     let mut scene = town("");
     scene.managed(FILE, OFF);
     let asked = mayor::ask(&scene.town, &Caller::overseer(), "What is to be done?").unwrap();
@@ -311,7 +311,7 @@ fn who_waits_for_the_mayor_hears_that_it_waits_for_a_person() {
 }
 
 #[test]
-fn what_was_denied_is_told_when_its_session_ends() {
+fn the_end_of_a_session_reports_what_was_denied() {
     let mut scene = town("");
     let bead = scene.hooked("Work");
     let answer = scene.hook(&bead, Moment::Permission, "npm run build");
@@ -328,7 +328,7 @@ fn what_was_denied_is_told_when_its_session_ends() {
 }
 
 #[test]
-fn an_account_that_can_not_be_used_is_told_with_the_way_to_log_in() {
+fn an_unusable_account_is_reported_with_the_way_to_log_in() {
     for (more, words) in [
         ("", "run client, and /login"),
         ("auth = \"api-key\"\napi_keys = [\"A_KEY\"]\n", "set a key that is valid (A_KEY)"),
@@ -351,7 +351,7 @@ fn an_account_that_can_not_be_used_is_told_with_the_way_to_log_in() {
 }
 
 #[test]
-fn each_question_of_a_start_is_called_what_it_is() {
+fn each_question_at_a_start_is_reported_by_its_kind() {
     let names = "shows = { trust = [\"trust it?\"], mode = [\"without asking?\"], key = [\"that key?\"], welcome = [\"style?\"], \
                  login = [\"log in:\"] }\n";
     for (screen, words) in [

@@ -1,4 +1,4 @@
-//! What is kept of work that is over, for how long, and how it is given back.
+//! Which data of finished work is kept, for how long, and how to get it back.
 
 use gt_model::retention::{Kind, Reason};
 use gt_town::keep::retention;
@@ -13,7 +13,7 @@ use super::*;
 const DAY: Duration = Duration::from_hours(24);
 
 impl Scene {
-    /// Looks until everything that is over has been cleared away.
+    /// Lets the deacon look until everything finished is removed.
     fn settle(&mut self) {
         for _ in 0..10 {
             self.look();
@@ -22,7 +22,7 @@ impl Scene {
         assert!(open.is_empty(), "{open:?}");
     }
 
-    /// A bead whose work has landed.
+    /// Creates a bead whose work has landed.
     fn landed(&mut self, title: &str) -> BeadId {
         let bead = self.slung(title);
         self.work(&bead, &format!("{title}.txt"));
@@ -33,7 +33,7 @@ impl Scene {
         bead
     }
 
-    /// A bead whose worker has committed one file and not another, and was taken down then.
+    /// Creates a bead whose worker committed one file but not another, and was then taken down.
     fn released(&mut self, title: &str) -> BeadId {
         let bead = self.slung(title);
         self.commit(&bead, "committed.txt");
@@ -64,14 +64,14 @@ impl Scene {
         retention::run(&self.town, &Caller::overseer(), How { dry_run, landed: false }).unwrap()
     }
 
-    /// Kinds and beads of what goes.
+    /// Returns kinds and beads of the data to delete.
     fn going(&self) -> Vec<(Kind, Option<BeadId>)> {
         self.retain(true).going.into_iter().map(|going| (going.kind, going.bead)).collect()
     }
 }
 
 #[test]
-fn landed_work_goes_after_a_while_and_unlanded_work_much_later() {
+fn landed_work_is_deleted_after_a_while_and_unlanded_work_much_later() {
     let mut scene = scene(TOWN, &["app"]);
     let (landed, released) = (scene.landed("one"), scene.released("two"));
     let live = scene.slung("three");
@@ -112,7 +112,7 @@ fn landed_work_goes_after_a_while_and_unlanded_work_much_later() {
     assert_eq!(going, expected);
     scene.retain(false);
     assert_eq!(scene.refs("refs/gt/"), Vec::<String>::new());
-    // The next comparison of refs misses none of them.
+    // The next comparison of refs misses none of the deleted ones.
     polecat::nuke(&scene.town, &Caller::overseer(), live.as_str(), false).unwrap();
     scene.settle();
     assert_eq!(scene.conditions(), Vec::<String>::new());
@@ -120,7 +120,7 @@ fn landed_work_goes_after_a_while_and_unlanded_work_much_later() {
 }
 
 #[test]
-fn a_full_disk_takes_what_has_landed_oldest_first_and_nothing_else() {
+fn a_full_disk_deletes_only_landed_work_oldest_first() {
     let mut scene = scene(TOWN, &["app"]);
     let old = scene.landed("one");
     scene.world.advance(DAY);
@@ -142,7 +142,7 @@ fn a_full_disk_takes_what_has_landed_oldest_first_and_nothing_else() {
 }
 
 #[test]
-fn nothing_goes_of_a_bead_on_which_somebody_works_again() {
+fn nothing_of_a_bead_with_a_new_worker_is_deleted() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.released("one");
     polecat::recover(&scene.town, &Caller::overseer(), &bead, None).unwrap();
@@ -157,7 +157,7 @@ fn nothing_goes_of_a_bead_on_which_somebody_works_again() {
 }
 
 #[test]
-fn what_nobody_knows_is_kept_and_named() {
+fn unknown_archives_are_kept_and_named() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.landed("one");
     scene.world.write_file(Path::new("/town/app/.archive/stranger"), "work.txt", "precious").unwrap();
@@ -173,7 +173,7 @@ fn what_nobody_knows_is_kept_and_named() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_said_and_stops_nothing_else() {
+fn a_failing_deletion_is_reported_and_stops_no_other() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.landed("one");
     scene.retain(false);
@@ -188,7 +188,7 @@ fn what_cannot_be_removed_is_said_and_stops_nothing_else() {
 }
 
 #[test]
-fn agents_clear_nothing_away() {
+fn agents_may_not_delete_old_data() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("one");
     let attempt = scene.attempts(&bead).remove(0);
@@ -199,7 +199,7 @@ fn agents_clear_nothing_away() {
 }
 
 #[test]
-fn settings_of_zero_days_keep_for_ever() {
+fn zero_days_mean_keep_forever() {
     let toml =
         format!("[retention]\narchive_days = 0\nsession_days = 0\nref_days = 0\narchive_min_free_gb = 0\n{TOWN}");
     let toml = toml.replace("version = 1\n", "");
@@ -212,7 +212,7 @@ fn settings_of_zero_days_keep_for_ever() {
 }
 
 #[test]
-fn events_are_forgotten_only_where_that_is_asked_for() {
+fn events_are_deleted_only_if_the_settings_say_so() {
     let mut scene = scene(&format!("[retention]\nevent_days = 30\n{}", TOWN.replace("version = 1\n", "")), &["app"]);
     let bead = scene.landed("one");
     let events = |scene: &Scene| {
@@ -229,7 +229,7 @@ fn events_are_forgotten_only_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_recovered_bead_goes_on_from_commits_and_uncommitted_files() {
+fn a_recovered_bead_continues_from_commits_and_uncommitted_files() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.released("one");
     let old = scene.archived(&bead);
@@ -257,7 +257,7 @@ fn a_recovered_bead_goes_on_from_commits_and_uncommitted_files() {
 }
 
 #[test]
-fn recovery_says_why_not() {
+fn a_refused_recovery_says_why() {
     let mut scene = scene(TOWN, &["app"]);
     let recover = |scene: &Scene, bead: &BeadId| {
         polecat::recover(&scene.town, &Caller::overseer(), bead, None).unwrap_err().to_string()
@@ -292,7 +292,7 @@ fn parked_and_quarantined_beads_are_recovered_by_a_person() {
 }
 
 #[test]
-fn polecats_are_shown_with_what_is_left_of_them() {
+fn polecat_show_lists_what_is_left_of_a_worker() {
     let mut scene = scene(TOWN, &["app"]);
     let (released, live) = (scene.released("one"), scene.slung("two"));
     let listed = polecat::list(&scene.town, false).unwrap();
@@ -312,7 +312,7 @@ fn polecats_are_shown_with_what_is_left_of_them() {
 }
 
 #[test]
-fn snapshots_are_listed_looked_into_and_given_back() {
+fn snapshots_can_be_listed_shown_and_restored() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.released("one");
     let listed = snapshots::list(&scene.town, Some(&bead)).unwrap();

@@ -1,4 +1,4 @@
-//! A bead lands by its own work only; of anything else a person says what it was.
+//! A bead lands only through its own work. For other commits a person decides what they mean.
 
 use gt_ledger::MergeRequest;
 use gt_model::id::Sha;
@@ -11,7 +11,7 @@ use gt_town::work::done::Ending;
 use super::*;
 
 impl Scene {
-    /// A person commits to the trunk, and the town learns of it.
+    /// Commits to the trunk as a person, and lets the town fetch.
     fn person(&self, files: &[(&str, &str)]) -> Sha {
         let commit = self.world.commit_to_remote(&remote("app"), "main", files, "By hand").unwrap();
         self.fetch();
@@ -22,7 +22,7 @@ impl Scene {
         effects::fetch(&self.town, &Caller::overseer(), &self.rig("app")).unwrap();
     }
 
-    /// A worker's branch goes to a commit that is there already, as a fast-forward does.
+    /// Moves a worker's branch to an existing commit, as a fast-forward does.
     fn follow(&self, bead: &BeadId, to: &Sha) {
         self.world.rebase(&self.worktree(bead), to, false).unwrap();
         assert_eq!(&self.world.head(&self.worktree(bead)).unwrap(), to);
@@ -63,7 +63,7 @@ impl Scene {
 }
 
 #[test]
-fn following_the_trunk_is_no_work() {
+fn fast_forwarding_to_the_trunk_is_no_work() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("One");
     let theirs = scene.person(&[("other.txt", "a person's\n")]);
@@ -75,7 +75,7 @@ fn following_the_trunk_is_no_work() {
 }
 
 #[test]
-fn following_another_worker_is_no_work_and_does_not_take_the_others_work_away() {
+fn fast_forwarding_to_another_workers_branch_is_no_work_and_leaves_the_others_work() {
     let mut scene = scene(TOWN, &["app"]);
     let (honest, idle) = (scene.slung("Honest"), scene.slung("Idle"));
     scene.commit(&honest, "honest.txt");
@@ -88,7 +88,7 @@ fn following_another_worker_is_no_work_and_does_not_take_the_others_work_away() 
 }
 
 #[test]
-fn what_a_worker_of_the_same_name_made_for_another_bead_is_not_this_beads_work() {
+fn commits_by_a_worker_of_the_same_name_for_another_bead_do_not_count() {
     let mut scene = scene(TOWN, &["app"]);
     let first = scene.slung("First");
     scene.commit(&first, "first.txt");
@@ -121,7 +121,7 @@ fn commits_without_effect_are_no_work() {
 }
 
 #[test]
-fn work_that_others_land_first_is_for_a_person_and_never_done_again() {
+fn work_that_others_landed_first_waits_for_a_person_and_is_not_repeated() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("One");
     scene.commit_as(&bead, "app/polecats/amber", &[("a.txt", "better\n")]);
@@ -149,7 +149,7 @@ fn work_that_others_land_first_is_for_a_person_and_never_done_again() {
 }
 
 #[test]
-fn a_person_may_send_doubted_work_back_or_close_it_without() {
+fn a_person_may_send_doubtful_work_back_or_close_its_bead() {
     let mut scene = scene(TOWN, &["app"]);
     let (back, without) = (scene.slung("Back"), scene.slung("Without"));
     for (bead, file) in [(&back, "back.txt"), (&without, "without.txt")] {
@@ -166,7 +166,7 @@ fn a_person_may_send_doubted_work_back_or_close_it_without() {
 }
 
 #[test]
-fn a_retry_looks_again_at_what_was_doubted() {
+fn a_retry_checks_doubtful_work_again() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("One");
     scene.commit(&bead, "one.txt");
@@ -179,14 +179,14 @@ fn a_retry_looks_again_at_what_was_doubted() {
 }
 
 #[test]
-fn a_head_that_a_person_merged_has_landed_where_its_worker_made_it() {
+fn a_head_that_a_person_merged_has_landed_if_its_worker_made_it() {
     let mut scene = scene(TOWN, &["app"]);
     let (own, strange) = (scene.slung("Own"), scene.slung("Strange"));
     scene.commit(&own, "own.txt");
     scene.commit_as(&strange, "Ann Author", &[("strange.txt", "x\n")]);
     let [own_mr, strange_mr] = [&own, &strange].map(|bead| scene.submit(bead).unwrap());
     scene.look();
-    // Somebody pushes both heads, one upon the other.
+    // A person pushes both heads, one on top of the other.
     let theirs = scene.world.merge_on_remote(&remote("app"), "main", &[&own_mr.head, &strange_mr.head]).unwrap();
     let caller = Caller::overseer();
     let _ = refinery::run_round(&scene.town, &scene.rig("app"));
@@ -223,7 +223,7 @@ fn a_worker_may_name_the_commit_that_has_its_work() {
 }
 
 #[test]
-fn work_of_ones_own_is_not_given_away_for_anothers() {
+fn a_worker_with_its_own_work_may_not_name_another_commit() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("One");
     let theirs = scene.person(&[("two.txt", "x\n")]);
@@ -235,7 +235,7 @@ fn work_of_ones_own_is_not_given_away_for_anothers() {
 }
 
 #[test]
-fn the_next_attempt_counts_the_work_of_the_one_before_as_its_own() {
+fn the_next_attempt_owns_the_work_of_the_previous_one() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("One");
     scene.commit(&bead, "one.txt");
@@ -257,7 +257,7 @@ impl Scene {
         (bead, self.mr(mr.id.as_str()))
     }
 
-    /// Somebody forces the remote's trunk to a commit, and the town learns of it.
+    /// Forces the remote's trunk to a commit, and lets the town fetch.
     fn force(&self, to: &Sha) {
         self.world.force_remote(&remote("app"), "main", to).unwrap();
         self.fetch();
@@ -277,7 +277,7 @@ impl Scene {
 }
 
 #[test]
-fn a_forced_push_is_told_of_each_bead_that_it_took_off_the_trunk() {
+fn a_forced_push_is_reported_for_each_bead_that_it_removed_from_the_trunk() {
     let mut scene = scene(TOWN, &["app"]);
     let start = scene.trunk();
     let (one, first) = scene.landed_bead("One");
@@ -297,7 +297,7 @@ fn a_forced_push_is_told_of_each_bead_that_it_took_off_the_trunk() {
     assert!(scene.needs().contains(&format!("dropped:{two}")));
     scene.force(&start);
     assert_eq!(scene.dropped().len(), 3);
-    // It stays so while the trunk goes on from there, and is over when the trunk has it again.
+    // The report stays while the trunk moves on, and ends when the trunk contains the commit again.
     scene.person(&[("more.txt", "more\n")]);
     assert_eq!(scene.dropped().len(), 3);
     scene.force(&tip);
@@ -306,12 +306,12 @@ fn a_forced_push_is_told_of_each_bead_that_it_took_off_the_trunk() {
 }
 
 #[test]
-fn what_is_there_by_other_commits_is_a_maybe_until_a_person_says_so() {
+fn changes_in_other_commits_are_a_maybe_until_a_person_confirms() {
     let mut scene = scene(TOWN, &["app"]);
     let start = scene.trunk();
     let (one, mr) = scene.landed_bead("One");
     let (two, _) = scene.landed_bead("Two");
-    // The trunk is written anew, with the first landing's files and without the second's.
+    // The trunk is rewritten, with the first landing's files and without the second's.
     scene.world.force_remote(&remote("app"), "main", &start).unwrap();
     let anew = scene.person(&[("One.txt", &format!("{one}\n"))]);
     assert_eq!(scene.dropped().len(), 2);
@@ -320,7 +320,7 @@ fn what_is_there_by_other_commits_is_a_maybe_until_a_person_says_so() {
     review::landed(&scene.town, &Caller::overseer(), mr.id.as_str(), Some(anew.as_str())).unwrap();
     assert_eq!(scene.dropped(), std::slice::from_ref(&two.0));
     assert_eq!(scene.bead(&one).close_reason, Some(format!("merged as {anew}")));
-    // Done again by hand.
+    // A person does the work again by hand.
     let again = scene.person(&[("Two.txt", &format!("{two}\n"))]);
     assert!(scene.why(&two).contains("maybe other commits of the trunk have its changes"));
     review::landed(&scene.town, &Caller::overseer(), two.as_str(), Some(again.as_str())).unwrap();
@@ -329,7 +329,7 @@ fn what_is_there_by_other_commits_is_a_maybe_until_a_person_says_so() {
 }
 
 #[test]
-fn a_person_may_mean_it_or_have_it_done_again() {
+fn a_person_may_confirm_a_removal_or_have_the_work_done_again() {
     let mut scene = scene(TOWN, &["app"]);
     let start = scene.trunk();
     let (meant, mr) = scene.landed_bead("Meant");

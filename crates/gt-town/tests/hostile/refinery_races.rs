@@ -1,8 +1,9 @@
-//! What people do to a merge request while its gates run.
+//! Acts of people on a merge request while its gates run.
 
 use super::*;
 
-/// A person closes the bead when the gates first run on its work, which then end so. On the trunk they are green.
+/// Lets a person close the bead when the gates first run on its work, which then have this result. On the trunk they
+/// are green.
 fn close_while_gated(scene: &Scene, id: &BeadId, end: RunEnd) {
     let person = std::sync::Mutex::new(Some((scene.second_handle(), id.clone())));
     scene.world.set_runner(move |_, files| {
@@ -47,7 +48,7 @@ fn a_bead_that_is_closed_while_its_gates_turn_red_stays_closed() {
 }
 
 #[test]
-fn work_goes_back_to_the_kind_of_agent_that_did_it() {
+fn rework_goes_to_the_kind_of_agent_that_did_the_work() {
     let mut scene = scene(TOWN, &["app"]);
     set_rig(&scene.town, "app", &RIG.replace("agent = \"idle\"\n", ""));
     let (bead, other) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
@@ -68,7 +69,7 @@ fn work_goes_back_to_the_kind_of_agent_that_did_it() {
 }
 
 #[test]
-fn work_that_nobody_can_be_given_is_held_and_the_rest_lands() {
+fn work_for_a_missing_kind_of_agent_is_held_and_the_rest_lands() {
     let mut scene = scene(TOWN, &["app"]);
     let beads: Vec<BeadId> = ["One", "Two", "Three"].iter().map(|title| scene.bead_of("app", title)).collect();
     scene.sling("app", &beads);

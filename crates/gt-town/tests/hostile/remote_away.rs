@@ -1,4 +1,4 @@
-//! A remote that is away when work is to land.
+//! A remote that can't be reached when work should land.
 
 use gt_model::condition::ConditionKind;
 use gt_town::refinery::back_off::BackOff;
@@ -7,7 +7,7 @@ use gt_town::view::observe;
 
 use super::*;
 
-/// A refinery as the deacon runs it: a turn each second, and what went wrong is a condition until it goes well again.
+/// A refinery as the deacon runs it: one turn each second. A failure is a condition until a turn succeeds.
 struct Refinery<'s> {
     scene: &'s Scene,
     back_off: BackOff,
@@ -15,7 +15,7 @@ struct Refinery<'s> {
 }
 
 impl Refinery<'_> {
-    /// So many turns; answers with those that tried a round.
+    /// Runs this many turns. Returns those that tried a round.
     fn turns(&mut self, count: u64) -> Vec<u64> {
         (1..=count).filter(|_| self.turn()).collect()
     }
@@ -46,7 +46,7 @@ fn a_landing_is_tried_again_after_pauses_that_double() {
     scene.look();
     scene.work(&bead, "one.txt");
     scene.look();
-    // The remote goes after the landing was decided.
+    // The remote disappears after the landing was decided.
     scene.world.fail_next("push", "the line is cut");
     let mut refinery = Refinery { scene: &scene, back_off: BackOff::default(), observed: Observed::default() };
     assert_eq!(refinery.turns(1), [1]);
@@ -60,7 +60,7 @@ fn a_landing_is_tried_again_after_pauses_that_double() {
         "{:?}",
         status.needs_you
     );
-    // A person's word, and it is tried at once; from there on the pauses begin anew.
+    // At a person's command it tries at once, and then the pauses start from the beginning.
     refinery::forget_failures(&scene.town, &Caller::overseer(), &scene.rig("app")).unwrap();
     assert_eq!(refinery.turns(8), [1, 2, 4, 8]);
     scene.world.set_reachable(&remote("app"));

@@ -45,7 +45,7 @@ fn a_bead_is_not_slung_to_a_rig_that_was_just_removed() {
 }
 
 #[test]
-fn a_rig_that_comes_back_owes_nothing_to_the_one_before() {
+fn a_rig_that_is_added_again_has_no_state_of_the_removed_one() {
     let mut scene = scene(TOWN, &["app"]);
     for round in 0..2 {
         let bead = scene.bead_of("app", "One");

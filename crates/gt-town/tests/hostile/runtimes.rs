@@ -1,4 +1,4 @@
-//! What sessions run in, where there is no tmux.
+//! Where sessions run on a machine without tmux.
 
 use gt_model::runtime::RuntimeChoice;
 use gt_town::agents::sessions::{self, Session};
@@ -7,7 +7,7 @@ use gt_world::Runtime;
 
 use super::*;
 
-/// The one session, once there is one, of a town and a rig with these settings, slung in `said`.
+/// Starts the one session of a town and a rig with these settings, slung with `said`, and checks where it runs.
 fn check(town: &str, rig: &str, said: Option<RuntimeChoice>, expected: Option<Runtime>) {
     let mut scene = scene(&format!("{town}{TOWN}"), &["app"]);
     set_rig(&scene.town, "app", &format!("{rig}{RIG}"));
@@ -21,8 +21,8 @@ fn check(town: &str, rig: &str, said: Option<RuntimeChoice>, expected: Option<Ru
 }
 
 #[test]
-fn a_runtime_is_as_said_by_the_sling_the_rig_or_the_town() {
-    // In this world there is no tmux: what insists on it, does not start.
+fn the_runtime_comes_from_the_sling_the_rig_or_the_town() {
+    // This world has no tmux, so a session that requires one does not start.
     let (tmux, headless) = ("runtime = \"tmux\"\n", "runtime = \"headless\"\n");
     check("", "", None, Some(Runtime::Headless));
     check(tmux, "", None, None);
@@ -35,7 +35,7 @@ fn a_runtime_is_as_said_by_the_sling_the_rig_or_the_town() {
 }
 
 #[test]
-fn the_doctor_misses_a_tmux_that_is_wanted() {
+fn the_doctor_reports_a_required_but_missing_tmux() {
     let scene = scene(TOWN, &["app"]);
     let looked = || doctor::doctor(&scene.town).unwrap().into_iter().find(|c| c.name == "app: runtime").unwrap();
     assert_eq!((looked().ok, looked().detail), (true, "headless".to_owned()));

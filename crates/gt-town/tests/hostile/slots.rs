@@ -1,4 +1,4 @@
-//! Who holds a slot, and who gives it back.
+//! Who holds a slot, and when it is released.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn few_slots(count: u32) -> String {
 }
 
 #[test]
-fn a_remote_that_cannot_be_reached_takes_no_slot_from_others() {
+fn an_unreachable_remote_takes_no_slot_from_other_rigs() {
     let mut scene = scene(&few_slots(1), &["app", "lib"]);
     scene.world.set_unreachable(&remote("app"));
     let (stuck, other, next) =
@@ -44,7 +44,7 @@ fn a_bead_whose_worktree_could_not_be_made_can_be_taken_back() {
 }
 
 #[test]
-fn what_has_commits_is_not_over_without_code() {
+fn work_with_commits_can_not_end_with_no_code() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.bead_of("app", "One");
     scene.sling("app", std::slice::from_ref(&bead));
@@ -77,7 +77,7 @@ fn f02_a_worktree_of_which_no_snapshot_can_be_taken_is_archived_with_its_files()
 }
 
 #[test]
-fn f16_a_session_that_does_not_end_keeps_no_other_running() {
+fn f16_a_session_that_does_not_end_delays_no_other() {
     let mut scene = scene(TOWN, &["app"]);
     let (bead, other) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
     scene.sling("app", &[bead, other]);

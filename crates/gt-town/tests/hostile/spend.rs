@@ -1,4 +1,4 @@
-//! What agents take, the caps on it, and services that do not answer. Their clients are played: a transcript, and marks.
+//! Usage of agents, its caps, and API outages. The test plays the clients: a transcript, and marks.
 
 use gt_ledger::{AttemptOutcome, Incarnation};
 use gt_model::clients::Client;
@@ -19,7 +19,7 @@ const TRANSCRIPT: &str = "/home/.claude/projects/x/s.jsonl";
 const HEARING: &str = "[agents.hears]\ncommand = [\"hears\"]\ninput = \"stream-json\"\nusage = { format = \"none\" }\n";
 const HOUR: u64 = 3600;
 
-/// A town whose agents hear what is said to them, with these caps, and prices of one model.
+/// Creates a town whose agents accept input, with these caps, and prices of one model.
 fn town(caps: &str) -> Scene {
     let prices = "[prices]\ndate = \"then\"\n[prices.models]\nknown = { input = 10, output = 50 }\n";
     let scene = scene(&format!("{TOWN}{HEARING}{prices}[spend]\n{caps}"), &["app"]);
@@ -27,7 +27,7 @@ fn town(caps: &str) -> Scene {
     scene
 }
 
-/// A line of a transcript.
+/// Returns a line of a transcript.
 fn answer(id: &str, model: &str, input: u64, at: &str) -> String {
     let usage = json!({ "input_tokens": input, "output_tokens": 0 });
     json!({ "type": "assistant", "timestamp": at, "message": { "id": id, "model": model, "usage": usage } }).to_string()
@@ -58,7 +58,7 @@ impl Scene {
         self.world.disk().mark(&path, serde_json::to_string(&mark).unwrap().as_bytes()).unwrap();
     }
 
-    /// The client of a bead's worker starts a session.
+    /// Starts a session of the client of a bead's worker.
     fn session(&self, bead: &BeadId, transcript: &str, source: &str) {
         let input = json!({ "session_id": "s", "transcript_path": transcript, "source": source }).to_string();
         moments::start(&self.town, &self.newest(bead), Client::Claude, input.as_bytes()).unwrap();
@@ -68,7 +68,7 @@ impl Scene {
         self.world.disk().write(Path::new(file), text.as_bytes()).unwrap();
     }
 
-    /// The client's turn is over, and the deacon has looked.
+    /// Ends the client's turn, and lets the deacon look.
     fn turn_over(&mut self, bead: &BeadId) {
         self.mark(bead, "prompt");
         self.mark(bead, "after-tool");
@@ -101,7 +101,7 @@ impl Scene {
         self.conditions().contains(&"spend:town".to_owned())
     }
 
-    /// Time passes, with looks in between as a deacon has them.
+    /// Lets time pass, with looks in between as a deacon makes them.
     fn pass(&mut self, seconds: u64) {
         let step = if seconds >= HOUR { 100 } else { 20 };
         for _ in 0..seconds.div_ceil(step) {
@@ -112,7 +112,7 @@ impl Scene {
 }
 
 #[test]
-fn what_was_taken_is_counted_once_however_often_it_is_read() {
+fn usage_is_counted_once_however_often_it_is_read() {
     let mut scene = town("");
     let bead = scene.begun("One");
     scene.session(&bead, TRANSCRIPT, "startup");
@@ -122,7 +122,7 @@ fn what_was_taken_is_counted_once_however_often_it_is_read() {
     scene.turn_over(&bead);
     assert_eq!(scene.took(By::Bead), [(bead.to_string(), 107)]);
     scene.says(TRANSCRIPT, &format!("{first}{first}junk\n{}", answer("b", "new", 30, &scene.now())));
-    // Another deacon, which knows nothing of what was read.
+    // Another deacon, which does not know what was read.
     scene.memory = Memory::default();
     scene.turn_over(&bead);
     assert_eq!(scene.took(By::Model), [("known-1".to_owned(), 107), ("new".to_owned(), 30)]);
@@ -141,7 +141,7 @@ fn what_was_taken_is_counted_once_however_often_it_is_read() {
 }
 
 #[test]
-fn what_a_session_goes_on_from_is_not_its_own() {
+fn a_resumed_session_does_not_count_earlier_usage_again() {
     let mut scene = town("");
     let bead = scene.begun("One");
     let old = answer("old", "known-1", 5000, &scene.now());
@@ -155,7 +155,7 @@ fn what_a_session_goes_on_from_is_not_its_own() {
 }
 
 #[test]
-fn a_transcript_that_leads_elsewhere_is_not_read() {
+fn a_transcript_at_an_unsafe_path_is_not_read() {
     let mut scene = town("");
     let bead = scene.begun("One");
     scene.says("/secret", &answer("a", "known-1", 5000, &scene.now()));
@@ -168,7 +168,7 @@ fn a_transcript_that_leads_elsewhere_is_not_read() {
 }
 
 #[test]
-fn a_reached_daily_cap_begins_nothing_until_the_next_day_or_a_persons_word() {
+fn a_reached_daily_cap_starts_nothing_until_the_next_day_or_a_persons_command() {
     let mut scene = town("daily_tokens = 1000\n");
     let bead = scene.begun("One");
     scene.session(&bead, TRANSCRIPT, "startup");
@@ -180,7 +180,7 @@ fn a_reached_daily_cap_begins_nothing_until_the_next_day_or_a_persons_word() {
     assert!(scene.is_capped());
     let next = scene.begun("Two");
     assert!(scene.attempts(&next)[0].base.is_none() && scene.incarnations(&bead).len() == 1);
-    // A clock that is set back lifts nothing.
+    // A clock that is set back does not lift the cap.
     scene.world.turn_wall_clock(SignedDuration::from_hours(-48));
     scene.look();
     assert!(scene.is_capped());
@@ -191,7 +191,7 @@ fn a_reached_daily_cap_begins_nothing_until_the_next_day_or_a_persons_word() {
     scene.look();
     assert!(!scene.is_capped());
     assert!(scene.attempts(&next)[0].base.is_some());
-    // As much again, and no more.
+    // As much again as the cap, and no more.
     let more = answer("a", "known-1", 1000, &scene.now()) + &answer("c", "known-1", 1000, &scene.now());
     scene.says("/more.jsonl", &more);
     scene.session(&bead, "/more.jsonl", "clear");
@@ -208,7 +208,7 @@ fn a_reached_daily_cap_begins_nothing_until_the_next_day_or_a_persons_word() {
 }
 
 #[test]
-fn a_raised_cap_counts_at_once_and_a_day_that_was_seen_to_pass_ends_one_whatever_the_clock_says() {
+fn a_raised_cap_applies_at_once_and_a_passed_day_ends_a_cap_whatever_the_clock_says() {
     let mut scene = town("daily_usd = 0.001\n");
     let bead = scene.begun("One");
     scene.session(&bead, TRANSCRIPT, "startup");
@@ -255,7 +255,7 @@ fn an_attempt_over_its_cap_is_parked_with_its_work_for_a_person() {
 }
 
 #[test]
-fn f20_while_an_api_does_not_answer_nobody_is_replaced_and_one_tries_first() {
+fn f20_during_an_api_outage_no_worker_is_replaced_and_one_tries_first() {
     let mut scene = town("");
     let beads = [scene.begun("One"), scene.begun("Two")];
     let third = scene.bead_of("app", "Three");
@@ -273,7 +273,7 @@ fn f20_while_an_api_does_not_answer_nobody_is_replaced_and_one_tries_first() {
     assert_eq!(heard(&scene), [1, 0], "one tries");
     scene.mark(&beads[0], "prompt");
     scene.mark(&beads[0], "outage");
-    // In vain: twice the pause.
+    // The try fails, so the pause doubles.
     scene.pass(100);
     assert_eq!(heard(&scene), [1, 0]);
     scene.pass(60);
@@ -291,14 +291,14 @@ fn f20_while_an_api_does_not_answer_nobody_is_replaced_and_one_tries_first() {
 }
 
 #[test]
-fn f20_who_ends_for_want_of_an_answer_begins_again_and_that_counts_against_nobody() {
+fn f20_a_worker_that_ends_in_an_api_outage_starts_again_without_a_failure() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.begun("One");
     for (tries, minutes) in [1, 2, 4, 8, 15, 15].into_iter().enumerate() {
         scene.mark(&bead, "outage");
         scene.pass(minutes * 60);
         assert_eq!(scene.incarnations(&bead).len(), tries + 1);
-        // The clients here hear nothing: who is to try begins anew.
+        // These clients accept no input, so the worker that tries starts again.
         scene.pass(120);
         assert_eq!(scene.incarnations(&bead).len(), tries + 2);
     }
@@ -312,7 +312,7 @@ fn f20_who_ends_for_want_of_an_answer_begins_again_and_that_counts_against_nobod
 }
 
 #[test]
-fn f20_a_limit_ends_when_the_record_says_and_not_when_the_words_do() {
+fn f20_a_limit_ends_at_the_recorded_time_and_not_at_the_printed_one() {
     let mut scene = town("");
     let bead = scene.begun("One");
     scene.session(&bead, TRANSCRIPT, "startup");

@@ -1,4 +1,4 @@
-//! Turns of the mayor and crew, which no attempt's cap bounds. Their clients are played: a transcript, and marks.
+//! Turns of the mayor and crew, which no attempt's cap limits. The test plays the clients: a transcript, and marks.
 
 use gt_ledger::{AgentChoice, Incarnation};
 use gt_model::address::Address;
@@ -16,7 +16,7 @@ use super::*;
 
 const TRANSCRIPT: &str = "/home/.claude/projects/m/s.jsonl";
 
-/// A town with these caps whose mayor has begun.
+/// Creates a town with these caps whose mayor has begun.
 fn begun(caps: &str) -> Scene {
     let hearing = "[agents.hears]\ncommand = [\"hears\"]\ninput = \"stream-json\"\nusage = { format = \"none\" }\n[mayor]\nagent = \"hears\"\n";
     let prices = "[prices.models]\nknown = { input = 10, output = 50 }\n";
@@ -39,7 +39,7 @@ impl Scene {
         self.mayor().ended_at.is_some()
     }
 
-    /// A hook of the mayor's client calls; `true`: it was told to end its turn.
+    /// Calls a hook of the mayor's client. Returns whether it was told to end its turn.
     fn calls(&self, moment: Moment, more: &serde_json::Value) -> bool {
         self.world.advance(Duration::from_millis(5));
         let caller = Caller { incarnation: Some(self.mayor().id), ..Caller::role(Address::Mayor) };
@@ -51,7 +51,7 @@ impl Scene {
         answer.contains("\"continue\":false") || answer.contains("\"decision\":\"block\"")
     }
 
-    /// A tool is used; `true`: the turn ends with it.
+    /// Uses a tool. Returns whether the turn ends with it.
     fn tool(&self) -> bool {
         self.calls(Moment::BeforeTool, &json!({})) || self.calls(Moment::AfterTool, &json!({}))
     }
@@ -60,7 +60,7 @@ impl Scene {
         self.calls(Moment::Prompt, &json!({ "prompt": words }))
     }
 
-    /// The model has answered, with so many tokens.
+    /// Records an answer of the model with this many tokens.
     fn answers(&self, id: &str, tokens: u64) {
         self.world.advance(Duration::from_millis(5));
         let usage = json!({ "input_tokens": tokens, "output_tokens": 0 });
@@ -91,10 +91,10 @@ impl Scene {
 }
 
 #[test]
-fn a_days_cap_ends_the_mayors_turn_after_its_tool_and_begins_no_other() {
+fn the_daily_cap_ends_the_mayors_turn_after_its_tool_and_starts_no_other() {
     let mut scene = begun("daily_usd = 1\n");
     assert!(!scene.prompt("plan") && !scene.tool());
-    // 1.20 dollars, in the middle of a turn: it is noticed in the very next look, not half a minute later.
+    // 1.20 dollars, in the middle of a turn: the very next look notices it, not one half a minute later.
     scene.answers("a", 120_000);
     assert!(!scene.calls(Moment::BeforeTool, &json!({})), "nothing is known of it yet");
     scene.once();
@@ -115,7 +115,7 @@ fn a_days_cap_ends_the_mayors_turn_after_its_tool_and_begins_no_other() {
 }
 
 #[test]
-fn a_denied_tool_or_a_subagents_ends_the_turn_as_well() {
+fn a_denied_tool_or_one_of_a_subagent_ends_the_turn_too() {
     let mut scene = begun("daily_tokens = 100\n");
     scene.prompt("plan");
     scene.answers("a", 100);
@@ -125,13 +125,13 @@ fn a_denied_tool_or_a_subagents_ends_the_turn_as_well() {
 }
 
 #[test]
-fn a_turn_over_the_cap_of_an_attempt_ends_and_a_persons_word_begins_another() {
+fn a_turn_over_the_attempt_cap_ends_and_a_persons_command_starts_another() {
     let mut scene = begun("attempt_tokens = 1000\n");
     scene.prompt("plan");
     scene.answers("a", 600);
     scene.calls(Moment::Stop, &json!({}));
     scene.look();
-    // Another turn: what came before is not its own.
+    // A new turn does not count usage of earlier ones.
     scene.prompt("more");
     scene.answers("b", 600);
     scene.once();
@@ -153,7 +153,7 @@ fn a_turn_over_the_cap_of_an_attempt_ends_and_a_persons_word_begins_another() {
 }
 
 #[test]
-fn a_stop_that_was_refused_ends_no_turn_and_another_deacon_knows_no_less() {
+fn a_refused_stop_ends_no_turn_and_another_deacon_knows_the_usage() {
     let mut scene = begun("attempt_tokens = 1000\n");
     scene.prompt("plan");
     scene.answers("a", 600);
@@ -167,12 +167,12 @@ fn a_stop_that_was_refused_ends_no_turn_and_another_deacon_knows_no_less() {
 }
 
 #[test]
-fn a_client_that_goes_on_in_spite_of_it_loses_its_session() {
+fn a_client_that_ignores_the_end_of_its_turn_loses_its_session() {
     let mut scene = begun("daily_tokens = 100\n");
     scene.prompt("plan");
     scene.answers("a", 100);
     scene.once();
-    // In its tool, which takes its time: the model is not asked.
+    // During a long tool the client does not call its model.
     for _ in 0..60 {
         scene.once();
     }
@@ -195,7 +195,7 @@ fn a_client_that_goes_on_in_spite_of_it_loses_its_session() {
 }
 
 #[test]
-fn a_worker_that_runs_when_the_days_cap_is_reached_goes_on_but_takes_no_more_than_twice_of_it() {
+fn a_worker_at_the_daily_cap_continues_up_to_twice_the_cap() {
     let mut scene = begun("daily_tokens = 1000\n");
     let bead = scene.bead_of("app", "One");
     scene.sling("app", std::slice::from_ref(&bead));
@@ -223,7 +223,7 @@ fn a_worker_that_runs_when_the_days_cap_is_reached_goes_on_but_takes_no_more_tha
 }
 
 #[test]
-fn who_asks_a_mayor_that_is_no_kind_of_agent_is_told_what_to_set() {
+fn asking_a_mayor_without_a_kind_of_agent_names_the_setting() {
     let check = |town_toml: &str, rigs: &[&str], what: &str, hint: &str| {
         let scene = scene(town_toml, rigs);
         let error = gt_town::patrol::mayor::ask(&scene.town, &Caller::overseer(), "Are you there?").unwrap_err();

@@ -1,9 +1,9 @@
-//! Beads that somebody takes back, and what the deacon slings by itself.
+//! Beads that a person takes back, and beads that the deacon slings by itself.
 
 use super::*;
 
 #[test]
-fn a_bead_that_was_taken_back_is_not_slung_again() {
+fn the_deacon_does_not_sling_a_bead_that_was_taken_back() {
     let mut scene = scene(TOWN, &["app"]);
     let (bead, later) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
     beads::add_dependency(&scene.town, &Caller::overseer(), &later, &bead, &DepType::Blocks).unwrap();
@@ -19,7 +19,7 @@ fn a_bead_that_was_taken_back_is_not_slung_again() {
 }
 
 #[test]
-fn a_rig_that_cannot_be_fed_keeps_nobody_else_waiting() {
+fn a_rig_that_cannot_be_fed_delays_no_other() {
     let mut scene = scene(TOWN, &["app", "lib"]);
     let mut later = Vec::new();
     for rig in ["app", "lib"] {

@@ -1,4 +1,4 @@
-//! What people do with beads: taking, putting off, deleting, remarking, templates, epics.
+//! Acts of people on beads: claim, defer, delete, comment, templates, epics.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn a_claimed_bead_is_refused_to_others() {
 }
 
 #[test]
-fn put_off_and_taken_back() {
+fn a_bead_can_be_deferred_and_undeferred() {
     let town = town();
     let id = make(&town, &new("A"));
     let (now, later) = (town.world().clock().now(), "2099-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
@@ -83,7 +83,7 @@ fn put_off_and_taken_back() {
 }
 
 #[test]
-fn what_is_deleted_leaves_a_tombstone_and_comes_back() {
+fn a_deleted_bead_leaves_a_tombstone_and_can_be_restored() {
     let town = town();
     let id = make(&town, &NewBead { issue_type: Some(BeadType::Bug), ..new("A") });
     let waiting = make(&town, &NewBead { dependencies: vec![(DepType::Blocks, id.clone())], ..new("B") });
@@ -103,7 +103,7 @@ fn what_is_deleted_leaves_a_tombstone_and_comes_back() {
 }
 
 #[test]
-fn remarks_are_numbered_and_bounded() {
+fn comments_are_numbered_and_limited_in_size() {
     let town = town();
     let id = make(&town, &new("A"));
     beads::comment(&town, &me(), &id, "one").unwrap();
@@ -132,7 +132,7 @@ fn children_are_numbered_and_epics_close_with_them() {
 }
 
 #[test]
-fn a_template_is_poured_with_its_parts_and_their_edges() {
+fn a_template_creates_its_parts_and_their_dependencies() {
     let town = town();
     let top = make(&town, &new("Release"));
     let build = make(&town, &part_of(&top, "Build"));
@@ -150,7 +150,7 @@ fn a_template_is_poured_with_its_parts_and_their_edges() {
 }
 
 #[test]
-fn a_circle_is_refused_and_shown() {
+fn a_dependency_circle_is_refused_and_shown() {
     let town = town();
     let (a, b, c) = (make(&town, &new("A")), make(&town, &new("B")), make(&town, &new("C")));
     let add = |from: &BeadId, to: &BeadId, kind| beads::add_dependency(&town, &me(), from, to, &kind);
@@ -173,7 +173,7 @@ fn a_circle_is_refused_and_shown() {
 }
 
 #[test]
-fn closing_tells_what_it_frees() {
+fn closing_a_bead_reports_what_becomes_ready() {
     let town = town();
     let a = make(&town, &new("A"));
     let b = make(&town, &NewBead { dependencies: vec![(DepType::Blocks, a.clone())], ..new("B") });

@@ -1,18 +1,18 @@
-//! What the engine does not know. To it, the simulated worker is an agent like any other; and what it knows of a client stands
-//! in that client's folders.
+//! Facts that the engine must not know. To the engine, the simulated worker is an agent like any other, and its
+//! knowledge of a client is only in that client's folders.
 
 use std::path::{Path, PathBuf};
 
-/// What would give it away.
+/// Words that would show such knowledge.
 const NAMES: &[&str] = &["sim-worker", "sim_worker", "GT_SIM", "gt::sim", "Player", "\"sim\""];
 
-/// All files below a folder.
+/// Returns all files below a folder.
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// Those of these names that a text has, with their lines.
+/// Returns which of these names a text contains, with their lines.
 fn mentions(names: &[&str], text: &str) -> Vec<String> {
     let lines = text.lines().enumerate();
     let of_line = |(at, line): (usize, &str)| {
@@ -29,7 +29,7 @@ fn the_engine_mentions_no_simulated_worker() {
     let files: Vec<PathBuf> = sources.iter().flat_map(|folder| files_below(&crates.join(folder))).collect();
     assert!(files.iter().any(|file| file.ends_with("gt-town/src/effects/run.rs")), "the engine's files are looked at");
     assert!(files.iter().any(|file| file.ends_with("gt-model/src/patrol.rs")), "so is the model");
-    // The guards name verbs of gt that nobody but gt is to call; its own worker is one of them.
+    // The guards name verbs of `gt` that only `gt` may call; its own worker is one of them.
     let is_guard = |file: &PathBuf| file.components().any(|part| part.as_os_str() == "guard");
     for file in files.into_iter().filter(|file| !is_guard(file)) {
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
@@ -37,7 +37,7 @@ fn the_engine_mentions_no_simulated_worker() {
     }
 }
 
-/// The parts of a path that say that a file is a test.
+/// Parts of a path that show that a file is a test.
 fn is_test(file: &Path) -> bool {
     let mut parts = file.iter().filter_map(|part| part.to_str());
     parts.any(|part| part == "tests" || part.ends_with("tests.rs"))

@@ -1,4 +1,4 @@
-//! The ledger of beads: what is ready and why not, search and queries, import and export.
+//! The ledger of beads: ready and blocked beads, search and queries, import and export.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ fn read<T>(ledger: &Ledger, question: impl FnOnce(&View<'_>) -> LedgerResult<T>)
     ledger.read(question).unwrap()
 }
 
-/// A bead with these edges.
+/// Builds a bead with these dependencies.
 fn bead(id: &str, edges: &[(DepType, &str)]) -> Bead {
     let edge = |(kind, to): &(DepType, &str)| Dependency {
         issue_id: id.into(),
@@ -63,7 +63,7 @@ fn with(beads: &[Bead]) -> Ledger {
     ledger
 }
 
-/// Adds a bead, or makes the one that is there like this one.
+/// Adds a bead, or changes the existing one to this.
 fn put(ledger: &Ledger, bead: &Bead) {
     ledger
         .write("test", "test", |tx| match tx.bead(&bead.id)? {
@@ -85,7 +85,7 @@ fn blocked(ledger: &Ledger) -> Vec<String> {
     ids(&read(ledger, |view| view.blocked(&BeadFilter::default()))).into_iter().map(str::to_owned).collect()
 }
 
-/// Changes a bead's status, and when and why it was closed.
+/// Changes a bead's status, with time and reason of its close.
 fn set(ledger: &Ledger, id: &str, status: Status, reason: &str) {
     let before = read(ledger, |view| view.bead(&id.into())).unwrap();
     let closed_at = (status == Status::Closed).then(|| Stamp::from(now()));
@@ -93,7 +93,7 @@ fn set(ledger: &Ledger, id: &str, status: Status, reason: &str) {
 }
 
 #[test]
-fn what_blocks_and_what_does_not() {
+fn only_blocking_dependencies_block() {
     let check = |kind: DepType, status: Status, reason: &str, is_ready: bool| {
         let ledger = with(&[bead("vt-b", &[(kind.clone(), "vt-a")]), bead("vt-a", &[])]);
         set(&ledger, "vt-a", status.clone(), reason);
@@ -125,7 +125,7 @@ fn what_blocks_and_what_does_not() {
 }
 
 #[test]
-fn waiting_for_children() {
+fn a_bead_can_wait_for_the_children_of_another() {
     let waits = |gate: Option<&str>| {
         let mut waiter = bead("vt-w", &[(DepType::WaitsFor, "vt-p")]);
         let metadata = gate.map(|gate| serde_json::Value::from(format!("{{\"gate\":\"{gate}\"}}")).to_string());
@@ -147,7 +147,7 @@ fn waiting_for_children() {
 }
 
 #[test]
-fn deferring_holds_back_until_its_time_and_all_below() {
+fn deferring_a_bead_holds_it_and_its_children_until_its_time() {
     let mut epic = bead("vt-e", &[]);
     epic.issue_type = BeadType::Epic;
     epic.defer_until = Some(Stamp::parse("2026-07-01T02:00:00+02:00").unwrap());
@@ -164,7 +164,7 @@ fn deferring_holds_back_until_its_time_and_all_below() {
 }
 
 #[test]
-fn orders_of_what_is_ready() {
+fn ready_beads_can_be_sorted_in_each_order() {
     let made = |id: &str, priority: i64, created: &str| Bead {
         priority,
         created_at: Stamp::parse(created).unwrap(),
@@ -185,7 +185,7 @@ fn orders_of_what_is_ready() {
     assert_eq!(order(ReadyOrder::Hybrid), "vt-newest vt-new vt-older vt-old");
 }
 
-/// What is ready, straight from the definition: by walking all of it.
+/// Computes the ready beads from the definition, by looking at all beads.
 fn ready_by_definition(beads: &[Bead]) -> BTreeSet<String> {
     let by_id: BTreeMap<&BeadId, &Bead> = beads.iter().map(|bead| (&bead.id, bead)).collect();
     let over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
@@ -204,7 +204,7 @@ fn ready_by_definition(beads: &[Bead]) -> BTreeSet<String> {
                 .any(|of| beads.iter().any(|child| is_child(child, of) && !over(child)))
     };
     let later = |bead: &Bead| bead.defer_until.as_ref().is_some_and(|until| until.at > now());
-    // Held back: by itself, or by a parent at any depth.
+    // Held back by itself, or by a parent at any depth.
     let mut held: BTreeSet<&BeadId> = BTreeSet::new();
     loop {
         let before = held.len();
@@ -240,9 +240,9 @@ fn any_bead() -> impl Strategy<Value = Bead> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Cycles and edges to beads that come later are among them.
+    /// The random changes include cycles and dependencies on beads that come later.
     #[test]
-    fn whatever_is_changed_in_whatever_order_ready_is_what_it_means(changes in prop::collection::vec(any_bead(), 1..14)) {
+    fn ready_matches_its_definition_after_any_changes_in_any_order(changes in prop::collection::vec(any_bead(), 1..14)) {
         let ledger = ledger();
         let mut beads: BTreeMap<BeadId, Bead> = BTreeMap::new();
         for bead in changes {
@@ -257,7 +257,7 @@ proptest! {
         prop_assert_eq!(ready(&ledger), kept);
     }
 
-    /// What a person types is a query or an error, never trouble with SQL.
+    /// Any typed text is a query or a query error, and never an SQL error.
     #[test]
     fn any_query_can_be_asked(text in "(status|label|parent|owner|comment|created|title|ready|x)?[=~<>!, \"'%_a-z0-9()*:;-]{0,20}") {
         let ledger = with(&[bead("vt-a", &[])]);
@@ -270,7 +270,7 @@ proptest! {
 }
 
 #[test]
-fn queries_find_what_they_say() {
+fn queries_find_the_beads_that_match() {
     let mut a = Bead { description: "The parser fails on É".into(), priority: 0, ..bead("vt-a", &[]) };
     a.labels = vec!["area/ui".into(), "urgent".into()];
     a.rest = vec![("owner".into(), "\"ann\"".into())];
@@ -315,7 +315,7 @@ fn queries_find_what_they_say() {
 }
 
 #[test]
-fn search_knows_changed_texts_and_remarks() {
+fn search_finds_changed_texts_and_comments() {
     let mut found = Bead { notes: "quick brown".into(), ..bead("vt-a", &[]) };
     let ledger = with(&[found.clone(), Bead { title: "Brown fox".into(), ..bead("vt-b", &[]) }]);
     let search = |text: &str| ids(&read(&ledger, |view| view.search(text, &BeadFilter::default()))).join(" ");
@@ -328,9 +328,9 @@ fn search_knows_changed_texts_and_remarks() {
     assert_eq!(search("--"), "");
 }
 
-/// New beads come into the index of words some dozens at a time.
+/// The index of words takes new beads in batches of some dozens.
 #[test]
-fn search_finds_what_is_in_the_index_and_what_is_not_yet() {
+fn search_finds_beads_in_the_index_and_beads_not_yet_in_it() {
     let id = |n: usize| format!("vt-{n:03}");
     let titled = |n: usize, title: &str| Bead { title: title.to_owned(), ..bead(&id(n), &[]) };
     let ledger = ledger();
@@ -358,7 +358,7 @@ fn search_finds_what_is_in_the_index_and_what_is_not_yet() {
         assert!(read(&ledger, |view| view.search(&format!("word{n}x"), &BeadFilter::default())).is_empty());
     }
     check(&titles);
-    // What is found before an operation ends is what is there by then.
+    // A search within an operation finds the state at that point.
     ledger
         .write("test", "test", |tx| {
             tx.add_bead(&titled(150, "quite new"))?;
@@ -408,7 +408,7 @@ fn a_parent_waits_for_its_children_to_be_closed() {
     assert_eq!(circles(&waits_for_parent), way(&["vt-c", "vt-p"]));
     let waits_for_child = [bead("vt-p", &[(DepType::Blocks, "vt-c")]), child("vt-c", DepType::Related, "vt-p")];
     assert_eq!(circles(&waits_for_child), way(&["vt-c", "vt-p"]));
-    // By way of a grandchild, and of what that waits for.
+    // Through a grandchild, and a bead for which that one waits.
     let by_grandchild = [
         bead("vt-p", &[]),
         bead("vt-c", &[(DepType::ParentChild, "vt-p")]),
@@ -438,15 +438,15 @@ fn a_parent_waits_for_its_children_to_be_closed() {
     assert_eq!(round("vt-a", "vt-x", &DepType::Blocks), None);
 }
 
-/// As deep as anything may ever come in. What recurses, or looks at all for each, does not end here.
+/// A depth beyond any import. Code that recurses, or compares all pairs, does not finish here.
 const DEEP: usize = 100_000;
 
-/// The n-th bead of a chain.
+/// Returns the n-th bead of a chain.
 fn link(n: usize) -> BeadId {
     BeadId(format!("vt-{n:06}"))
 }
 
-/// A ledger with a chain in which each bead hangs on the one before it by an edge of that kind.
+/// Creates a ledger with a chain in which each bead depends on the one before by this kind of dependency.
 fn chain(kind: &str) -> Ledger {
     let time = "2026-01-01T00:00:00Z";
     let line = |n: usize| {
@@ -468,7 +468,7 @@ fn chain(kind: &str) -> Ledger {
 }
 
 #[test]
-fn deep_chains_of_parents_hang_nothing() {
+fn deep_chains_of_parents_are_handled_in_time() {
     let ledger = chain("parent-child");
     let count = |view: &View<'_>| view.count_ready(now(), None);
     assert_eq!(read(&ledger, count), DEEP as u64);
@@ -484,7 +484,7 @@ fn deep_chains_of_parents_hang_nothing() {
 }
 
 #[test]
-fn deep_chains_of_waiting_hang_nothing() {
+fn deep_chains_of_dependencies_are_handled_in_time() {
     let ledger = chain("blocks");
     let (first, second, last) = (link(0), link(1), link(DEEP - 1));
     assert_eq!(ready(&ledger), [first.as_str()]);
@@ -495,7 +495,7 @@ fn deep_chains_of_waiting_hang_nothing() {
     assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());
     set(&ledger, first.as_str(), Status::Closed, "done");
     assert_eq!(ready(&ledger), [second.as_str()], "closing one frees one");
-    // Bent into a circle, as only an import can: all of it is told as one, and nothing goes round for ever.
+    // Bent into a circle, as only an import can do: it is reported as one cycle, and no walk loops forever.
     let before = read(&ledger, |view| view.bead(&second)).unwrap();
     put(&ledger, &Bead { dependencies: bead("vt-000001", &[(DepType::Blocks, last.as_str())]).dependencies, ..before });
     let cycles = read(&ledger, |view| view.cycles());
@@ -525,14 +525,14 @@ fn a_ledger_is_not_kept_on_a_disk_of_another_machine() {
     assert!(matches!(refused, LedgerError::Network { kind: "SMB", .. }), "{refused}");
 }
 
-/// All that a file says, sorted as an export is.
+/// Returns all records of a file, sorted like an export.
 fn sorted(text: &str) -> String {
     let parsed = jsonl::parse(text.as_bytes());
     jsonl::write(&parsed.records)
 }
 
 #[test]
-fn real_files_come_in_whole_and_go_out_whole() {
+fn real_files_are_imported_and_exported_completely() {
     let all = ExportFilter { wisps: true, ..ExportFilter::default() };
     for text in &FIXTURES[..2] {
         let ledger = ledger();
@@ -582,7 +582,7 @@ fn doubled_edges_foreign_owners_and_records_are_kept() {
 }
 
 #[test]
-fn a_large_import_mends_as_many_small_ones_do() {
+fn a_large_import_updates_derived_data_like_many_small_ones() {
     let text = made_up(Shape { beads: 1500, dependencies: 2500, chain: false });
     let (large, small) = (ledger(), ledger());
     port::import_into(&large, "test", text.as_bytes(), ImportOptions::default()).unwrap();
@@ -614,7 +614,7 @@ fn a_large_import_mends_as_many_small_ones_do() {
 }
 
 #[test]
-fn an_operation_that_fails_mends_nothing() {
+fn a_failing_operation_updates_no_derived_data() {
     let ledger = with(&[bead("vt-a", &[]), bead("vt-b", &[(DepType::Blocks, "vt-a")])]);
     let failed: Result<(), Error> = ledger.write("test", "test", |tx| {
         let before = tx.bead(&"vt-a".into())?.unwrap();
@@ -626,9 +626,9 @@ fn an_operation_that_fails_mends_nothing() {
     assert_eq!(ready(&ledger), ["vt-a"]);
 }
 
-/// The plan of each statement that must not grow with the ledger.
+/// The query plan of each statement whose cost must not grow with the ledger.
 #[test]
-fn flat_questions_use_their_indexes() {
+fn queries_of_constant_cost_use_their_indexes() {
     let ledger = ledger();
     let text = made_up(Shape { beads: 300, dependencies: 400, chain: false });
     port::import_into(&ledger, "test", text.as_bytes(), ImportOptions::default()).unwrap();
@@ -649,7 +649,7 @@ fn flat_questions_use_their_indexes() {
     }
 }
 
-/// The tables as they were before beads had numbers.
+/// The tables before beads had numbers.
 const BEFORE_NUMBERS: [&str; 4] = [
     include_str!("../../../gt-ledger/src/migrations/001_kernel.sql"),
     include_str!("../../../gt-ledger/src/migrations/002_slots.sql"),
@@ -658,7 +658,7 @@ const BEFORE_NUMBERS: [&str; 4] = [
 ];
 
 #[test]
-fn an_older_ledger_is_brought_up_to_date_whole() {
+fn an_older_ledger_is_migrated_completely() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("beads.db");
     let old = rusqlite::Connection::open(&path).unwrap();
@@ -693,7 +693,7 @@ fn an_older_ledger_is_brought_up_to_date_whole() {
 }
 
 #[test]
-fn a_ledger_that_nobody_has_open_is_whole_in_its_one_file() {
+fn a_closed_ledger_is_complete_in_its_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("beads.db");
     let world = Arc::new(RealWorld::new(PathBuf::new()));
@@ -717,7 +717,7 @@ fn a_ledger_that_nobody_has_open_is_whole_in_its_one_file() {
 }
 
 #[test]
-fn a_bead_that_comes_twice_in_a_large_file_came_once() {
+fn a_bead_that_is_twice_in_a_large_file_is_imported_once() {
     let ledger = ledger();
     let text = made_up(Shape { beads: 1000, dependencies: 0, chain: false });
     let again = text.lines().nth(7).unwrap().replace("\"updated_at\":\"2026-01-", "\"updated_at\":\"2026-02-");
@@ -778,7 +778,8 @@ fn f16_a_ledger_that_was_replaced_while_it_is_open_is_not_written() {
     assert!(!ledger().is_replaced(), "one in memory has no file");
 }
 
-/// An agent can write the ledger's folder: what it puts in the place of the ledger, or of a copy, leads to no other file.
+/// An agent may write the ledger's folder: a link that it puts in place of the ledger, or of a copy, leads to no other
+/// file.
 #[test]
 fn a_ledger_that_is_a_link_is_not_opened() {
     let world = Arc::new(RealWorld::new(PathBuf::new()));
@@ -793,7 +794,7 @@ fn a_ledger_that_is_a_link_is_not_opened() {
     std::os::unix::fs::symlink(at("real/beads.db"), at("planted/beads.db")).unwrap();
     assert!(open(&at("planted/beads.db")).is_err());
     assert!(Ledger::open_read_only(&at("planted/beads.db"), world.clone()).is_err());
-    // One that leads nowhere makes no file there.
+    // A link to a missing file creates no file there.
     std::os::unix::fs::symlink(at("new.db"), at("planted/other.db")).unwrap();
     assert!(Ledger::create(&at("planted/other.db"), world.clone()).is_err());
     assert!(!at("new.db").exists());

@@ -1,4 +1,4 @@
-//! The real git keeps to the contract that the simulated one keeps to.
+//! The real git keeps the same contract as the simulated one.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,7 +14,7 @@ use gt_testkit::contract::{REMOTE_FILES, WorkerHands, check_repo_contract};
 use gt_testkit::disk_contract::check_disk_contract;
 use gt_world::real::{Git, RealDisk, RealWorld};
 
-/// An environment without anybody's settings.
+/// Returns an environment without any user's git settings.
 fn environment(home: &Path) -> Vec<(OsString, OsString)> {
     let home = home.to_str().unwrap();
     let path = "/usr/local/bin:/usr/bin:/bin";
@@ -33,7 +33,7 @@ impl Hands {
         self.git_at(folder, args, None)
     }
 
-    /// The same, with another time for what it commits.
+    /// Runs git with another time for its commits.
     fn git_at(&self, folder: &Path, args: &[&str], time: Option<&str>) -> String {
         let mut git = Command::new("git");
         git.args(args).current_dir(folder).env_clear().envs(environment(&self.home));
@@ -42,7 +42,7 @@ impl Hands {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// A bare repository with one commit, as a forge would hold it.
+    /// Creates a bare repository with one commit, like one of a forge.
     fn make_remote(&self) -> PathBuf {
         let (remote, seed) = (self.home.join("origin.git"), self.home.join("seed"));
         self.git(&self.home, &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"]);
@@ -91,7 +91,7 @@ fn the_real_git_keeps_to_the_contract() {
 }
 
 #[test]
-fn what_is_new_is_found_even_where_dates_contradict_the_order() {
+fn new_commits_are_found_even_if_dates_contradict_their_order() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().canonicalize().unwrap();
     let world = RealWorld::with_git("gt".into(), Git::with_environment(environment(&home)));

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// All rooms, each before those that may import it. ARCHITECTURE.md says what each is for. What stands before all of them is
-/// crates of its own: `gt-model`, `gt-world`, `gt-ledger`.
+/// All rooms, in order: a room may import only earlier ones. ARCHITECTURE.md says what each is for. The crates
+/// `gt-model`, `gt-world` and `gt-ledger` come before all of them.
 const ROOMS: &[&str] = &[
     "town",
     "ecosystems",
@@ -59,7 +59,7 @@ fn each_folder_is_a_room_with_a_page_that_says_what_it_is_for() {
     }
 }
 
-/// Why a room may not import another.
+/// Returns why a room may not import another.
 fn objection(room: &str, imported: &str) -> Option<String> {
     let place = |name: &str| ROOMS.iter().position(|room| *room == name);
     match (place(room), place(imported)) {
@@ -69,7 +69,7 @@ fn objection(room: &str, imported: &str) -> Option<String> {
     }
 }
 
-/// All source files of rooms, without those of tests.
+/// Returns all source files of rooms, without tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -87,13 +87,13 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// How many modules a file lies below the crate.
+/// Returns how many modules deep a file is in the crate.
 fn depth(inside: &Path) -> usize {
     let parts = inside.components().count();
     if inside.ends_with("mod.rs") { parts - 1 } else { parts }
 }
 
-/// A source without comments, texts and modules of tests.
+/// Returns a source without comments, string literals and test modules.
 fn code(text: &str) -> String {
     let mut code = String::new();
     for line in text.lines().take_while(|line| *line != "#[cfg(test)]") {
@@ -105,7 +105,7 @@ fn code(text: &str) -> String {
     code
 }
 
-/// The first names below the crate's root that a file imports, or names by a whole path.
+/// Returns the first names below the crate's root that a file imports, or names by a full path.
 fn imports(code: &str, depth: usize) -> BTreeSet<String> {
     let up = format!("{}::", vec!["super"; depth].join("::"));
     let from_root = after(code, "crate::");
@@ -113,7 +113,7 @@ fn imports(code: &str, depth: usize) -> BTreeSet<String> {
     from_root.into_iter().chain(by_super).collect()
 }
 
-/// The names that follow a path's beginning: one, or those of a group.
+/// Returns the names that follow the beginning of a path: one, or those of a group.
 fn after(code: &str, beginning: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (at, _) in code.match_indices(beginning) {
@@ -130,7 +130,7 @@ fn after(code: &str, beginning: &str) -> BTreeSet<String> {
     names
 }
 
-/// The first names of a group's members.
+/// Returns the first names of a group's members.
 fn group_of(group: &str) -> Vec<String> {
     let (mut depth, mut names, mut begins) = (0, Vec::new(), true);
     for (at, c) in group.char_indices() {
@@ -171,7 +171,7 @@ fn imports_are_found_in_every_form() {
 }
 
 #[test]
-fn an_arrow_that_points_the_wrong_way_is_named() {
+fn an_import_of_a_later_room_is_named() {
     assert_eq!(objection("work", "view").as_deref(), Some("work stands before view"));
     assert_eq!(objection("view", "work"), None);
     assert!(objection("view", "Error").is_some());

@@ -1,4 +1,4 @@
-//! Nothing of a worker's own is lost on the way from its last step to the trunk without a word.
+//! No change of a worker's own is lost silently between its last step and the trunk.
 
 use gt_ledger::MergeRequest;
 use gt_town::effects;
@@ -39,7 +39,7 @@ needs = ["catch-up"]
 description = "Say gt done."
 "#;
 
-/// A worker at work in a town of its own.
+/// A worker in a town of its own.
 struct Worker {
     scene: Scene,
     attempt: Attempt,
@@ -47,7 +47,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// The trunk has `src/base` with lines 1 to 9, and `src/other`.
+    /// Creates it; the trunk has `src/base` with lines 1 to 9, and `src/other`.
     fn new() -> Self {
         let mut scene = scene();
         RealDisk.write(&scene.at("town/.beads/formulas/short.toml"), STEPS.as_bytes()).unwrap();
@@ -64,12 +64,12 @@ impl Worker {
         Caller { incarnation, ..Caller::role(self.attempt.address()) }
     }
 
-    /// What the worker does in a shell.
+    /// Runs a shell script as the worker.
     fn sh(&self, script: &str) -> String {
         self.scene.sh(&self.path, script)
     }
 
-    /// It works, and closes the step before the one that brings it up to the trunk.
+    /// Does the work, and closes the step before the one that catches up with the trunk.
     fn works(&mut self, script: &str) {
         self.sh(script);
         for step in ["work", "tidy"] {
@@ -78,7 +78,7 @@ impl Worker {
         deacon::look(&self.scene.town, &mut self.scene.memory).unwrap();
     }
 
-    /// It brings its branch up to the trunk, in whatever way, and submits.
+    /// Brings the branch up to the trunk in the given way, and submits.
     fn submits(&self, script: &str) -> Result<MergeRequest, String> {
         self.sh(script);
         hook::step_done(&self.scene.town, &self.caller(), Some("catch-up"), None).map_err(|e| e.to_string())?;
@@ -113,14 +113,14 @@ impl Worker {
     }
 }
 
-/// A person changes the trunk by a shell script, and the town learns of it.
+/// Changes the trunk with a shell script, as a person, and lets the town fetch.
 fn person(scene: &Scene, script: &str) {
     let script = format!("{script}\ngit add -A; git commit -qm 'By hand'; git push -q origin HEAD:main");
     scene.sh(&scene.at("seed"), &script);
     effects::fetch(&scene.town, &Caller::overseer(), &scene.rig()).unwrap();
 }
 
-/// What `gt done` says, if it refuses, of a worker that worked, met a new trunk, and went on.
+/// Checks the refusal of `gt done` for a worker that worked, met a new trunk, and continued.
 #[track_caller]
 fn check(work: &str, trunk: &str, then: &str, expected: Result<(), &[&str]>) {
     let mut worker = Worker::new();
@@ -142,7 +142,7 @@ const EDIT: &str = "sed -i 's/line 5/own 5/' src/base; echo own > src/own";
 const REBASE: &str = "git rebase -q origin/main";
 
 #[test]
-fn what_a_rebase_keeps_is_submitted_without_a_word() {
+fn changes_that_a_rebase_keeps_are_submitted() {
     check(EDIT, "echo more >> src/other", REBASE, Ok(()));
     check(EDIT, "sed -i 's/line 1/their 1/' src/base", REBASE, Ok(()));
     check(EDIT, "git mv src/base src/moved", REBASE, Ok(()));
@@ -154,7 +154,7 @@ fn what_a_rebase_keeps_is_submitted_without_a_word() {
 }
 
 #[test]
-fn what_was_changed_in_a_merge_commit_is_missed() {
+fn gt_done_reports_lost_changes_of_a_merge_commit() {
     let mut worker = Worker::new();
     person(&worker.scene, "sed -i 's/line 1/their 1/' src/base");
     worker.works(
@@ -170,7 +170,7 @@ fn what_was_changed_in_a_merge_commit_is_missed() {
 }
 
 #[test]
-fn what_was_dropped_is_told_with_file_and_lines() {
+fn gt_done_reports_dropped_changes_with_file_and_lines() {
     let base = Err(&["src/base:5", "gone:  own 5"][..]);
     let all = Err(&["src/base:5", "gone:  own 5", "again: line 5", "src/own: it is not there"][..]);
     let clash = "sed -i 's/line 5/their 5/' src/base";
@@ -198,13 +198,13 @@ fn what_was_dropped_is_told_with_file_and_lines() {
         Err(&["src/other: its executable bit", "bin: it is not there"]),
     );
     check("ln -s base src/link", "echo x > x", anew, Err(&["src/link: it is not there"]));
-    // Changed by the trunk, and the resolution took the trunk's side.
+    // The trunk changed it, and the resolution took the trunk's side.
     let resolve = "git rebase -q origin/main || { git checkout -q --ours src/base; git add src/base; GIT_EDITOR=true git rebase --continue; }";
     check(EDIT, clash, resolve, base);
 }
 
 #[test]
-fn what_others_landed_is_not_taken_back_without_a_word() {
+fn gt_done_reports_undone_changes_of_others() {
     let theirs = "echo their > src/their; sed -i 's/line 1/their 1/' src/base; git mv src/other src/moved";
     let ours = "git merge -q -s ours -m Merge origin/main";
     check(
@@ -216,13 +216,13 @@ fn what_others_landed_is_not_taken_back_without_a_word() {
     check("echo own > src/own", theirs, "git merge -q --no-edit origin/main", Ok(()));
     let whole = "git merge -q --no-commit origin/main; git checkout -q HEAD -- src; git commit -qm Merge";
     check("echo own > own", theirs, whole, Err(&["undoes changes", "src/base"]));
-    // A commit of its own says so.
+    // A commit that undoes them on purpose is accepted.
     check("echo own > own", theirs, &format!("{REBASE}; git rm -q src/their; git commit -qm 'Not theirs'"), Ok(()));
     check("echo own > own", theirs, &format!("{REBASE}; git revert --no-edit HEAD~1 > /dev/null"), Ok(()));
 }
 
 #[test]
-fn a_submodule_is_not_set_back_without_a_word() {
+fn gt_done_reports_a_submodule_that_was_set_back() {
     let add = format!("mkdir lib; git update-index --add --cacheinfo 160000,{},lib", "1".repeat(40));
     let mut worker = Worker::new();
     worker.works("echo own > own; git add own; git commit -qm Own");
@@ -232,16 +232,16 @@ fn a_submodule_is_not_set_back_without_a_word() {
 }
 
 #[test]
-fn large_files_that_nobody_would_send_to_the_remote_are_not_submitted() {
+fn gt_done_refuses_large_files_that_would_not_be_uploaded() {
     let begin = "echo '*.bin -text filter=lfs' > .gitattributes; echo x > src/x.bin";
     check(begin, "echo x > x", REBASE, Err(&["git-lfs", "sends no large files"]));
-    // The project's own business, or none of git-lfs's.
+    // A filter of the project's own, and files that are not git-lfs's.
     check(EDIT, "echo '*.bin filter=lfs' > .gitattributes", REBASE, Ok(()));
     check("echo '*.bin filter=other' > .gitattributes", "echo x > x", REBASE, Ok(()));
 }
 
 #[test]
-fn what_a_later_commit_takes_out_was_meant() {
+fn removals_by_a_later_commit_are_accepted() {
     let later = "export GIT_AUTHOR_DATE=2090-01-01T00:00:00Z";
     let undo = format!("{REBASE}; {later}; git rm -q src/own; git commit -qm 'Not needed'");
     check(EDIT, "echo x > x", &undo, Ok(()));
@@ -260,7 +260,7 @@ fn what_a_later_commit_takes_out_was_meant() {
 }
 
 #[test]
-fn what_was_never_committed_is_missed_too() {
+fn gt_done_reports_lost_changes_that_were_never_committed() {
     let mut worker = Worker::new();
     worker.works("echo own > src/own; git add -A; git commit -qm Own; echo forgotten > src/forgotten");
     person(&worker.scene, "echo x > x");
@@ -269,7 +269,7 @@ fn what_was_never_committed_is_missed_too() {
 }
 
 #[test]
-fn the_marks_of_a_conflict_are_nobodys_work() {
+fn conflict_markers_do_not_count_as_work() {
     let mut worker = Worker::new();
     person(&worker.scene, "sed -i 's/line 5/their 5/' src/base");
     worker.works(
@@ -297,7 +297,7 @@ fn a_worker_may_say_why_it_dropped_something() {
 }
 
 #[test]
-fn catching_up_rebases_what_is_straight_and_merges_what_is_not() {
+fn catching_up_rebases_a_linear_branch_and_merges_another() {
     let mut worker = Worker::new();
     worker.works(&format!("{EDIT}; git add -A; git commit -qm Work"));
     assert_eq!(worker.catches_up().unwrap().way, None);
@@ -313,7 +313,7 @@ fn catching_up_rebases_what_is_straight_and_merges_what_is_not() {
 }
 
 #[test]
-fn catching_up_says_what_is_in_its_way() {
+fn catching_up_names_its_obstacle() {
     let mut worker = Worker::new();
     worker.works(&format!("{EDIT}; git add -A; git commit -qm Work"));
     worker.sh("echo dirty >> src/base");

@@ -181,7 +181,7 @@ pub struct RestoredAttempt {
     pub formula: String,
     /// Short name of its branch.
     pub branch: String,
-    /// Time at which the attempt is known to have existed.
+    /// Time when the attempt is known to have existed.
     pub at: Timestamp,
     /// Commit of its newest snapshot. Without one, only the attempt's existence is known.
     pub snapshot: Option<Sha>,

@@ -223,7 +223,7 @@ impl Tx<'_> {
         }
         if !same_state {
             seeds.extend(self.held_by(id)?);
-            // What a parent passes on can change although its own time stays the same.
+            // The value that a parent passes on can change although its own time stays the same.
             seeds.extend(self.children(id)?);
         }
         // Beads that wait for the children of this parent now wait for one more or one fewer.

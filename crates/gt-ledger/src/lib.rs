@@ -253,7 +253,7 @@ pub struct Ledger {
     settle_convoys: Option<SettleConvoys>,
     /// Whether this process runs agents' code, which must not write. `None` until checked.
     is_confined: Cell<Option<bool>>,
-    /// Whether this ledger is merged with other ledgers in which beads are created at the same time.
+    /// Whether this ledger is merged with other ledgers where beads are created at the same time.
     is_shared: bool,
 }
 
@@ -618,7 +618,7 @@ pub struct Tx<'c> {
     actor: &'c str,
     verb: &'c str,
     now: Timestamp,
-    /// Whether this ledger is merged with other ledgers in which beads are created at the same time.
+    /// Whether this ledger is merged with other ledgers where beads are created at the same time.
     shared: bool,
     /// Whether this operation has marked convoys that must be brought up to date.
     unsettled: Cell<bool>,
@@ -644,7 +644,7 @@ impl Tx<'_> {
         self.now
     }
 
-    /// Whether this ledger is merged with other ledgers in which beads are created at the same time: its town is configured so,
+    /// Whether this ledger is merged with other ledgers where beads are created at the same time: its town is configured so,
     /// or it was synced before.
     pub fn is_shared(&self) -> LedgerResult<bool> {
         Ok(self.shared || self.meta(SYNCED_KEY)?.is_some())

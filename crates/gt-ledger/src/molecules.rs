@@ -17,7 +17,7 @@ use super::rigs::rig_name;
 use super::times::Times;
 use super::{LedgerError, LedgerResult, Tx, View, damaged, json_column, to_json};
 
-/// Way in which a molecule ended.
+/// How a molecule ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MoleculeOutcome {
@@ -118,7 +118,7 @@ pub struct Molecule {
     pub parent: Option<(MoleculeId, String)>,
     /// Whether its steps are forgotten when it ends.
     pub is_ephemeral: bool,
-    /// When it was poured.
+    /// Caller that poured it.
     pub poured_at: Timestamp,
     /// Who poured it.
     pub poured_by: String,

@@ -16,7 +16,7 @@ pub struct BranchCommit {
     pub committer: String,
     /// Number of its parents.
     pub parents: usize,
-    /// Time at which its author wrote it, in seconds since the epoch. A rebase preserves this time.
+    /// Time when its author wrote it, in seconds since the epoch. A rebase preserves this time.
     pub authored_at: i64,
 }
 

@@ -221,7 +221,7 @@ mod tests {
             check(parked(Process::Gone), Standing::Limited);
             check(over(Process::Gone), Standing::Due);
         }
-        // What its hooks report while it runs is handled in the same session when it is over.
+        // A report of its hooks while it runs is handled in the same session when it is over.
         let by_hook = StandingFacts { limit: Limit::New, ..facts(Some(Process::Running)) };
         check(by_hook.clone(), Standing::Up);
         // A client may end before the report was seen.

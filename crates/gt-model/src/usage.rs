@@ -132,7 +132,7 @@ impl Lines {
     }
 }
 
-/// What one line of a client's record, or of its stream, reports.
+/// Report in one line of a client's record, or of its stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Time of the line, if given.

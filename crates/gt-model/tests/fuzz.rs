@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// What formats and queries are made of, to be put in anywhere.
+/// Pieces of formats and queries, which the test inserts anywhere.
 const WORDS: &[&str] = &[
     "\n%\n",
     "\n",
@@ -58,7 +58,7 @@ const WORDS: &[&str] = &[
     "9999-12-31T23:59:59Z",
 ];
 
-/// What frames are made of, and what takes a line for over.
+/// Pieces of frames, and characters that programs take for the end of a line.
 const FRAMES: &[&str] = &[
     "<",
     "</",

@@ -12,7 +12,7 @@ use gt_world::{
     SessionPlan, Sessions, WorktreeFacts, WorktreePlan, World, WorldError, user_message,
 };
 
-/// What a worker does by itself in its worktree, as far as the contract needs it. A method that fails panics.
+/// Acts of a worker in its worktree, as far as the contract needs them. A method that fails panics.
 pub trait WorkerHands {
     /// Writes a text file.
     fn write_file(&self, worktree: &Path, file: &str, text: &str);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{Held, WorldResult};
 
-/// What kind of node is at a path. A symbolic link counts as itself, not as its target.
+/// Kind of the node at a path. A symbolic link counts as itself, not as its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// A folder.

@@ -17,7 +17,7 @@ pub struct Faults {
     watcher: Option<Arc<Watcher>>,
 }
 
-/// A fault point at which the process ends.
+/// A fault point where the process ends.
 #[derive(Debug)]
 struct Armed {
     point: String,

@@ -59,7 +59,7 @@ pub enum WorldError {
     /// A file operation failed.
     #[error("can't {act} {}", path.display())]
     Io {
-        /// What the operation did, as a verb: "read", "rename".
+        /// The operation, as a verb: "read", "rename".
         act: &'static str,
         /// The path that the operation worked on.
         path: PathBuf,
@@ -81,7 +81,7 @@ pub enum WorldError {
     Git {
         /// The git subcommand.
         verb: String,
-        /// The repository or worktree in which git ran.
+        /// The repository or worktree where git ran.
         repo: PathBuf,
         /// The last lines of git's output.
         text: String,
@@ -97,7 +97,7 @@ pub enum WorldError {
     /// An agent or a tool has put a symbolic link on the way to a file of the town. The town did not follow the link.
     #[error("can't {act} {}: {} is a link, and gt follows no link in a town", path.display(), at.display())]
     Led {
-        /// What the operation did, as a verb.
+        /// The operation, as a verb.
         act: &'static str,
         /// The path that the operation worked on.
         path: PathBuf,

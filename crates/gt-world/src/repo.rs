@@ -55,7 +55,7 @@ pub struct Receiving {
     pub folder: PathBuf,
     /// The branches that are checked out in the repository or in its worktrees, each with the checkout's path.
     pub checked_out: Vec<(String, PathBuf)>,
-    /// What the repository does with a push to one of these branches.
+    /// The repository's rule for a push to one of these branches.
     pub on_checked_out: OnCheckedOut,
     /// A path that a push must write and this user may not.
     pub unwritable: Option<PathBuf>,
@@ -65,7 +65,7 @@ pub struct Receiving {
     pub is_shallow: bool,
 }
 
-/// What a repository does with a push to a branch that is checked out there: `receive.denyCurrentBranch`.
+/// A repository's rule for a push to a branch that is checked out there: `receive.denyCurrentBranch`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnCheckedOut {
     /// Refuses the push; git's default.
@@ -111,7 +111,7 @@ pub enum FolderFacts {
     },
 }
 
-/// What is in a worktree.
+/// State of a worktree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorktreeFacts {
     /// The branch that is checked out (short name); `None` where HEAD is detached.
@@ -233,7 +233,7 @@ pub struct Snapshot {
     pub skipped: Vec<String>,
 }
 
-/// What the repository records about a snapshot.
+/// Record of a snapshot in the repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SnapshotFacts {
     /// The snapshot's commit.
@@ -286,7 +286,7 @@ pub struct RepoHealth {
 pub struct Damage {
     /// The key of a setting, a ref, or a file.
     pub what: String,
-    /// What is wrong with it, in words.
+    /// Description of the damage.
     pub found: String,
 }
 

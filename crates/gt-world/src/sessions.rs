@@ -70,7 +70,7 @@ pub fn user_message(text: &str) -> String {
 /// Limit on a line to an agent, in bytes. With its wrapping, such a line is still written in one piece.
 pub const SAY_LIMIT_BYTES: usize = 1000;
 
-/// What happened to a line to an agent.
+/// Fate of a line to an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
     /// The line was typed and entered in the terminal, or written to the input.

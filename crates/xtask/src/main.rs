@@ -30,7 +30,7 @@ struct Cli {
 enum Verb {
     /// Run something again and again, and say how often it was green
     Soak {
-        /// What
+        /// Test to repeat
         #[command(subcommand)]
         what: Soak,
     },
@@ -67,7 +67,7 @@ enum Soak {
         /// Workers at once; otherwise 4, 2, 3 in turn
         #[arg(long)]
         polecats: Option<u32>,
-        /// What sessions run in: headless, tmux, auto
+        /// Runtime of sessions: headless, tmux, auto
         #[arg(long, default_value = "headless")]
         runtime: String,
     },

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-/// What is to be tried.
+/// Projects to try.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A file with a project a line: `name where`. `where` is a folder, a packed source (.tar.gz, .tgz, .crate), a URL of git's,

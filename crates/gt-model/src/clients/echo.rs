@@ -22,14 +22,14 @@ pub(super) const STATE: State = State { folder: ".gt-echo", ..UNKNOWN };
 /// Length that an id or a path may have, in bytes.
 const PATH_BYTES: usize = 4096;
 
-/// What it says at any moment.
+/// Input of its hook at any moment.
 #[derive(Deserialize)]
 struct Said {
     /// Its session.
     run: String,
-    /// The folder in which it keeps its table of usage.
+    /// The folder where it keeps its table of usage.
     keeps: Option<PathBuf>,
-    /// What was typed.
+    /// Text that was typed.
     typed: Option<String>,
     /// The command line that it wants to run.
     wants: Option<String>,
@@ -38,7 +38,7 @@ struct Said {
     children: usize,
     /// Why its turn ended.
     broke: Option<String>,
-    /// What it tells a person.
+    /// Message to a person.
     words: Option<String>,
 }
 

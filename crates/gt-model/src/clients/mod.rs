@@ -113,7 +113,7 @@ impl Client {
         }
     }
 
-    /// What it keeps below the user's home.
+    /// Returns the client's files below the user's home.
     pub fn state(self) -> &'static State {
         match self {
             Self::Claude => &claude::STATE,

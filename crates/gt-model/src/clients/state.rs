@@ -1,8 +1,8 @@
-//! What clients keep below the user's home: their settings, logins and notes. The sandbox and the guard ask for it.
+//! Files of clients below the user's home: their settings, logins and notes. The sandbox and the guard use this list.
 
 use super::Client;
 
-/// What one client keeps. All paths are relative to the user's home, unless they are said to be to the client's folder.
+/// Files of one client. Paths are relative to the user's home, or to the client's folder where the field says so.
 #[derive(Debug)]
 pub struct State {
     /// The client's folder.
@@ -23,7 +23,7 @@ pub struct State {
     pub programs: &'static [&'static str],
     /// Files with logins, which are never shown.
     pub secrets: &'static [&'static str],
-    /// Folders in which an agent may write by its client's tools: plans, memory.
+    /// Folders where an agent may write by its client's tools: plans, memory.
     pub notes: &'static [&'static str],
     /// Folders and files of a project that steer the client, in small letters.
     pub steered_by: Steered,

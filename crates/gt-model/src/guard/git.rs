@@ -46,7 +46,7 @@ enum Act {
 pub(super) struct Git<'a> {
     pub verb: &'a str,
     pub args: &'a [Word],
-    /// Folder in which it works, according to the options; `None`: the working folder.
+    /// Folder where it works, according to the options; `None`: the working folder.
     pub place: Option<String>,
     /// Settings from `-c name=value`.
     pub settings: Vec<&'a str>,

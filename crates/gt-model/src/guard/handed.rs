@@ -20,10 +20,10 @@ const MAX_BETWEEN: usize = 8;
 const FILTERS: &[&str] =
     &["grep", "egrep", "fgrep", "rg", "head", "tail", "sort", "uniq", "sed", "awk", "tr", "cut", "tee"];
 
-/// Options of `find` that come before the folders in which it starts.
+/// Options of `find` that come before the folders where it starts.
 const BEFORE_STARTS: &[&str] = &["-H", "-L", "-P"];
 
-/// Returns the folders in which `find` or `fd` starts.
+/// Returns the folders where `find` or `fd` starts.
 pub(super) fn starts<'a>(program: &str, args: &'a [Word]) -> Vec<&'a Word> {
     let args = args.iter().skip_while(|word| BEFORE_STARTS.contains(&word.text.as_str()));
     let starts = args.take_while(|word| !is_option(word) && !matches!(word.text.as_str(), "(" | "!"));
@@ -31,7 +31,7 @@ pub(super) fn starts<'a>(program: &str, args: &'a [Word]) -> Vec<&'a Word> {
     starts.skip(usize::from(program != "find")).collect()
 }
 
-/// Returns the programs that `find` runs, with their arguments for paths below each folder in which it starts.
+/// Returns the programs that `find` runs, with their arguments for paths below each folder where it starts.
 pub(super) fn by_find(call: &Call<'_>, programs: &[&[Word]]) -> Vec<Vec<Word>> {
     let starts = starts(call.program, call.args);
     let below: Vec<Word> = match starts.as_slice() {

@@ -614,8 +614,8 @@ impl Reader {
     /// Reads the commands inside text that is otherwise data.
     fn substitutions(&mut self, begin: usize, end: usize) {
         self.at = begin;
-        // What is still open at the end of this text is closed there. Otherwise it would be read again together with the
-        // following text.
+        // Everything still open at the end of this text is closed there. Otherwise it would be read again together with
+        // the following text.
         let limit = std::mem::replace(&mut self.limit, end);
         let documents = std::mem::take(&mut self.documents);
         while self.at < end {

@@ -140,7 +140,7 @@ fn slugs() {
     check("bd-8r5sr6bm", "bd-8r5sr6bm");
 }
 
-/// Generates texts in which the special cases of slugs often meet.
+/// Generates texts where the special cases of slugs often meet.
 fn odd_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("a".to_owned()),

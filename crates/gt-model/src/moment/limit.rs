@@ -21,7 +21,7 @@ const RESETS: [&str; 3] = ["resets at ", "reset at ", "resets "];
 /// First three letters of each month.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// Returns the time at which a limit ends, if the text states it unambiguously: `…|1712345678` (seconds since the epoch), `resets
+/// Returns the time when a limit ends, if the text states it unambiguously: `…|1712345678` (seconds since the epoch), `resets
 /// in 2h 5m`, `resets 1:35pm (UTC)`, or `resets Nov 25, 3pm (Europe/Berlin)`. The last two work if `zone_of` knows the zone. The
 /// result is at most seven days from now, because the text does not come from gt.
 pub fn reset_time(text: &str, now: Timestamp, zone_of: &dyn Fn(&str) -> Option<TimeZone>) -> Option<Timestamp> {
@@ -44,7 +44,7 @@ fn epoch(text: &str) -> Option<Timestamp> {
     (digits.len() == 10).then(|| digits.parse().ok().and_then(|s| Timestamp::from_second(s).ok())).flatten()
 }
 
-/// Returns the next time at which clocks in the zone show the stated time; on the stated day, if there is one.
+/// Returns the next time when clocks in the zone show the stated time; on the stated day, if there is one.
 fn of_clock(said: &str, now: Timestamp, zone_of: &dyn Fn(&str) -> Option<TimeZone>) -> Option<Timestamp> {
     let (said, rest) = said.split_once(" (")?;
     let zone = zone(rest.split_once(')')?.0, zone_of)?;

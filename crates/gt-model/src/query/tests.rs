@@ -111,7 +111,7 @@ fn all_is_bounded() {
     assert!(parse(&format!("{}=1", "x".repeat(60_000)), &now()).unwrap_err().to_string().len() < 130_000);
 }
 
-/// Generates texts in which the signs of the language often meet.
+/// Generates texts where the signs of the language often meet.
 fn odd_query() -> impl Strategy<Value = String> {
     let pieces = vec![
         "(",

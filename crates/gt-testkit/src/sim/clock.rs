@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{SimWorld, State};
 
-/// The time at which every in-memory world begins: 2030-01-01T00:00:00Z.
+/// The time when every in-memory world begins: 2030-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::constant(1_893_456_000, 0);
 
 impl State {

@@ -12,7 +12,7 @@ pub(super) enum Merged {
     Conflict(Vec<String>),
 }
 
-/// What to do if both sides changed the same lines.
+/// Rule for changes of the same lines on both sides.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clash {
     /// Report a conflict.

@@ -191,7 +191,7 @@ impl State {
     }
 }
 
-/// What a start still needs after it has released the state.
+/// Remaining data of a start after it has released the state.
 struct Launch {
     factory: Option<Arc<dyn AgentFactory>>,
     cwd_is_there: bool,
@@ -312,7 +312,7 @@ impl Sessions for SimWorld {
         Ok(())
     }
 
-    /// CPU time counts the turns in which the agent did something. The last call is the last [`Disk::touch`] of a file in the
+    /// CPU time counts the turns where the agent did something. The last call is the last [`Disk::touch`] of a file in the
     /// session's folder.
     ///
     /// [`Disk::touch`]: gt_world::Disk::touch

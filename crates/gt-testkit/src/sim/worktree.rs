@@ -17,7 +17,7 @@ use super::{State, short_name};
 /// Name and mail address for the town's own commits.
 const TOWN_IDENTITY: (&str, &str) = ("Gas Town", "gt@localhost");
 
-/// What a worktree's HEAD points to.
+/// Target of a worktree's HEAD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Head {
     Branch(String),
@@ -157,7 +157,7 @@ impl State {
         Ok(refs.entry(format!("{HEADS}{branch}")).or_insert_with(|| plan.start.clone()).clone())
     }
 
-    /// Returns the worktree in which a branch is checked out.
+    /// Returns the worktree where a branch is checked out.
     pub(super) fn holder_of(&self, repo: &Path, branch: &str) -> Option<&Path> {
         let holders = self.worktrees.iter().filter(|(path, worktree)| {
             worktree.repo == repo && worktree.head.branch() == Some(branch) && self.disk.is_folder(path)

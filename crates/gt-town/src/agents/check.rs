@@ -40,13 +40,13 @@ pub enum Level {
 /// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was checked.
+    /// Name of the checked thing.
     pub what: String,
     /// How severe the result is.
     pub level: Level,
-    /// What the check found.
+    /// Result of the check.
     pub found: String,
-    /// What a person should do, if anything.
+    /// Command or advice for a person, if any.
     pub next: Option<String>,
 }
 

@@ -88,7 +88,7 @@ impl Counting {
     }
 }
 
-/// What stays unknown about a session's usage.
+/// Unknown parts of a session's usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lacks {
     Nothing,

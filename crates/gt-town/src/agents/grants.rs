@@ -1,4 +1,4 @@
-//! What an agent may do without asking: from its role, its rig's settings, and what a person has allowed.
+//! Permissions that an agent has without asking: from its role, its rig's settings, and a person's additions.
 //!
 //! The town reads this one list anew at each use of a tool ([`crate::moments`]), so new permissions and new rigs apply to running
 //! agents too. A client's settings get as much of the list as the client's own rules can express.

@@ -21,7 +21,7 @@ pub(crate) const UNHEARD: &str = "hooks-unheard";
 /// Recorded reason for the end of an incarnation. An end with this reason does not count as the agent's failure.
 pub(crate) const TURNED_OFF: &str = "its client's hooks were turned off";
 
-/// What an administrator's settings say about our hooks.
+/// Effect of an administrator's settings on our hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hooks {
     /// The settings do not turn hooks off.

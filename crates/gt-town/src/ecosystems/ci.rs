@@ -30,7 +30,7 @@ pub struct Line {
     pub from: String,
     /// Command.
     pub run: String,
-    /// Folder in which it runs; "" is the top.
+    /// Folder where it runs; "" is the top.
     pub folder: String,
     /// Purposes of the command.
     pub kinds: Vec<Kind>,

@@ -27,7 +27,7 @@ const REQUIREMENTS: &[&str] = &[
     "test/requirements.txt",
 ];
 
-/// Files in which a Python project can configure pytest.
+/// Files where a Python project can configure pytest.
 const SETTINGS: &[&str] =
     &["pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "setup.py", "noxfile.py", "Pipfile"];
 

@@ -203,7 +203,7 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     }
 }
 
-/// Restores the settings and rules of the worktree in which an incarnation continues. The mayor has none.
+/// Restores the settings and rules of the worktree where an incarnation continues. The mayor has none.
 fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
     let (rig, plan) = match &incarnation.holder {
         Holder::Attempt(attempt) => {

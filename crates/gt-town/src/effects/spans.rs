@@ -1,4 +1,4 @@
-//! What the log says of the runs of effects: each line carries the rig, the bead, the attempt and the effect.
+//! Log lines about the runs of effects: each carries the rig, the bead, the attempt and the effect.
 
 use std::error::Error as StdError;
 

@@ -61,7 +61,7 @@ pub struct Going {
     pub rig: Option<RigName>,
     /// Bead that it belongs to.
     pub bead: Option<BeadId>,
-    /// What depends on it.
+    /// How much depends on it.
     pub standing: Standing,
     /// Time since when it is finished.
     pub since: Option<Timestamp>,

@@ -86,7 +86,7 @@ fn make_aside(
     made
 }
 
-/// Returns the temporary folder in which a town is created before it gets its name. A killed install then leaves no partial town.
+/// Returns the temporary folder where a town is created before it gets its name. A killed install then leaves no partial town.
 fn aside(root: &Path) -> Result<std::path::PathBuf> {
     let name = root.file_name().and_then(|name| name.to_str()).ok_or_else(|| Error::Usage {
         what: format!("{} can't be a town's folder", root.display()),

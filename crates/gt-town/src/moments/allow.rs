@@ -1,4 +1,4 @@
-//! What a person allows agents beyond their work: patterns in `rig.toml`, and for the mayor in `town.toml`.
+//! Permissions that a person gives agents beyond their work: patterns in `rig.toml`, and for the mayor in `town.toml`.
 //!
 //! A new pattern takes effect at once, also for running agents: [`crate::moments`] reads the settings at each use of a tool.
 

@@ -52,7 +52,7 @@ pub enum Answer {
 pub struct Answered {
     /// Address of the agent that asked.
     pub address: String,
-    /// What the agent asked.
+    /// The agent's question.
     pub asked: String,
     /// Pattern that is allowed from now on, if any.
     pub allowed: Option<String>,

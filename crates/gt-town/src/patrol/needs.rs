@@ -1,4 +1,4 @@
-//! What needs a person, and the command to type for it.
+//! Everything that needs a person, with the command to type for it.
 
 use gt_ledger::{Condition, Mail, View};
 use gt_model::condition::ConditionKind as Kind;

@@ -9,7 +9,7 @@ pub enum Lane {
     Repo(RigName),
     /// Users of a rig's remote.
     Remote(RigName),
-    /// Users of the worktree in which a rig's gates run.
+    /// Users of the worktree where a rig's gates run.
     Gates(RigName),
     /// Set-up of one attempt's worktree.
     SetUp(AttemptId),

@@ -240,7 +240,7 @@ impl RigLayout {
         self.root.join(".beads/formulas")
     }
 
-    /// The worktree in which gates run.
+    /// The worktree where gates run.
     pub fn gate_worktree(&self) -> PathBuf {
         self.root.join("refinery/gate")
     }

@@ -29,7 +29,7 @@ use crate::work::hook;
 pub struct TownStatus {
     /// Whether the deacon is running.
     pub deacon: bool,
-    /// What needs a person; listed first.
+    /// Everything that needs a person; listed first.
     pub needs_you: Vec<Need>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
@@ -69,7 +69,7 @@ pub struct RigStatus {
 pub struct Agents {
     /// Kind of agent.
     pub kind: Option<String>,
-    /// What they may do without asking.
+    /// Permission mode: what they may do without asking.
     pub mode: &'static str,
     /// Reason for these permissions.
     pub why: &'static str,

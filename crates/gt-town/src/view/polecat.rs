@@ -207,7 +207,7 @@ pub fn recover(town: &Town, caller: &Caller, bead: &BeadId, agent: Option<String
     Ok(Recovered { slung, from, head, uncommitted })
 }
 
-/// What an attempt left behind.
+/// Data that an attempt left behind.
 struct Work {
     head: Sha,
     /// The snapshot, if it contains more than the head.

@@ -23,7 +23,7 @@ const ANCESTORS: usize = 12;
 pub struct LeftOut {
     /// Path of the folder.
     pub folder: String,
-    /// What the folder belongs to.
+    /// Environment or project to which the folder belongs.
     pub why: String,
 }
 
@@ -194,7 +194,7 @@ fn installed_from(trees: &Trees<'_>, prefix: &Path) -> Vec<String> {
     found
 }
 
-/// Returns the folders in which a Python installation has its packages.
+/// Returns the folders where a Python installation has its packages.
 fn python_packages(disk: &dyn Disk, prefix: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for lib in ["lib", "lib64"] {

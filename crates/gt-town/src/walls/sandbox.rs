@@ -193,7 +193,7 @@ pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand)
     Ok(Some(ContainedCommand { argv, ..command.clone() }))
 }
 
-/// Owner of the worktree in which a command runs.
+/// Owner of the worktree where a command runs.
 enum Workplace<'a> {
     /// A worker: the command may do there what the worker may.
     Worker(&'a str),

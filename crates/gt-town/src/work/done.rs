@@ -28,7 +28,7 @@ use crate::work::own_work::{self, OwnWork};
 use crate::work::sling::clear_away;
 use crate::work::taken_back;
 
-/// Ways in which a worker can finish.
+/// Ways a worker can finish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
     /// The branch should land.
@@ -146,13 +146,13 @@ fn check_and_submit(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result
     Ok(submitted)
 }
 
-/// What a worker hands over.
+/// Result that a worker submits.
 enum Product {
     /// Its branch, with its explanation of its own work that is missing from it.
     Branch(OwnWork, Option<String>),
     /// Nothing of its own. The worker says that the trunk contains the work.
     OnTrunk(Doubt),
-    /// What it wrote on the bead.
+    /// Its findings, written on the bead.
     Findings,
     /// Nothing yet.
     Parked,

@@ -1,4 +1,4 @@
-//! Which data of finished work is kept, for how long, and how to get it back.
+//! Tests which data of finished work is kept, for how long, and how to get it back.
 
 use gt_model::retention::{Kind, Reason};
 use gt_town::keep::retention;

@@ -1,4 +1,4 @@
-//! Who holds a slot, and when it is released.
+//! Tests who holds a slot, and when it is released.
 
 use super::*;
 

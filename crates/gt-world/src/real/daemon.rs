@@ -23,7 +23,7 @@ pub struct Daemon<'a> {
     pub town: &'a Path,
     /// `boot` or `deacon`.
     pub role: &'a str,
-    /// What it logs, in the form of `GT_LOG`; `None`: as the caller's environment says.
+    /// Its log level, in the form of `GT_LOG`; `None`: as the caller's environment says.
     pub log_level: Option<&'a str>,
 }
 

@@ -1,4 +1,4 @@
-//! What stands above a process of this machine.
+//! Ancestors of a process of this machine.
 //!
 //! A shim marks all that it starts with a resource limit that limits nothing (`RLIMIT_LOCKS`, without effect since Linux 2.4.25)
 //! and that programs hardly ever set. Every descendant inherits the limit, whatever happens to its environment, its parents and

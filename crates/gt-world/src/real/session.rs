@@ -52,7 +52,7 @@ const FORCE_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct RealSessions {
     gt: PathBuf,
-    /// What stands above this process; filled at the first question.
+    /// Ancestors of this process; filled at the first question.
     descent: OnceLock<Descent>,
 }
 

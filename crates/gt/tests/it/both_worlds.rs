@@ -44,7 +44,7 @@ const BEADS: [(&str, Option<&str>); 5] =
 /// Mark that the worker sets when it can be killed.
 const HALF_WAY: &str = "half-way";
 
-/// What the workers do. The test inserts acts at `{begun}`.
+/// Acts of the workers. The test inserts more at `{begun}`.
 const SCRIPT: &str = r##"
 [[act]]
 bead = "demo-1"

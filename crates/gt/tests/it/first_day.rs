@@ -1,4 +1,4 @@
-//! What a new user types first.
+//! The first commands of a new user.
 
 use crate::town::{RIG, Town, finish};
 

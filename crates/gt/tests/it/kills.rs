@@ -46,7 +46,7 @@ struct State {
     acting: Vec<Actor>,
     passes: Passes,
     kill: Option<Kill>,
-    /// Points at which an actor was killed.
+    /// Points where an actor was killed.
     deaths: Vec<String>,
 }
 

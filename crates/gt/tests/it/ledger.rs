@@ -105,7 +105,7 @@ fn an_unwritable_ledger_is_reported_with_the_reason() {
     assert_eq!(project.bd(&["create", "X"]).code, 1);
 }
 
-/// Ways in which a file stops being a ledger.
+/// Ways a file stops being a ledger.
 fn ruins(sound: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)> {
     let mut header = sound.to_vec();
     header[..100].fill(0);

@@ -1,4 +1,4 @@
-//! What becomes of work whose worker does something wrong, in the simulated world.
+//! Fate of work whose worker does something wrong, in the simulated world.
 
 use gt::demo::story::{PREFIX, RIG};
 use gt::sim::script::Script;

@@ -1,4 +1,4 @@
-//! Which ledger `bd` uses outside of any town, and what `bd init` puts into a new one.
+//! Tests which ledger `bd` uses outside of any town, and what `bd init` puts into a new one.
 
 use std::path::{Path, PathBuf};
 

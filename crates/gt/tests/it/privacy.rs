@@ -1,4 +1,4 @@
-//! Which other users of the machine may read what a town keeps.
+//! Tests which other users of the machine may read what a town keeps.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::town::{RIG, Town, list, text, write};
 
-/// Creates a town in which `tool` is found although the home is empty. Returns `None` if the machine lacks the tool,
+/// Creates a town where `tool` is found although the home is empty. Returns `None` if the machine lacks the tool,
 /// unless it is required.
 #[expect(clippy::disallowed_methods, reason = "which tools the machine has is for the test to find out")]
 pub fn town_with(tool: &str) -> Option<Town> {

@@ -17,7 +17,7 @@ use crate::simulated::{REMOTE, SimTown};
 /// Number of ticks within which the story must end.
 const LIMIT: u32 = 5_000;
 
-/// Creates a town in which the demo's story has begun.
+/// Creates a town where the demo's story has begun.
 fn begin(seed: u64, settings: &str) -> SimTown {
     let settings = format!("patrol_seconds = 1\nlinger_seconds = 5\n{settings}");
     let town = SimTown::new(&settings, &story::script(seed).unwrap());

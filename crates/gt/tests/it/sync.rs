@@ -175,7 +175,7 @@ fn a_dry_run_reports_the_changes_and_makes_none() {
     assert_eq!(said["pulled"], really["pulled"]);
 }
 
-/// Points at which a sync can die without losing anything or doing anything twice.
+/// Points where a sync can die without losing anything or doing anything twice.
 const POINTS: &[&str] = &[
     "commit:checkpoint:before",
     "commit:checkpoint:after",

@@ -1,4 +1,4 @@
-//! What a town without work costs.
+//! Measures the cost of a town without work.
 
 use std::path::Path;
 use std::time::Duration;

@@ -17,7 +17,7 @@ mod verbs;
 use report::Report;
 pub use town::{finish, path, text};
 
-/// What is measured.
+/// A benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum What {
     /// Verbs that agents say often, beside the smallest process there is
@@ -37,7 +37,7 @@ pub enum What {
 /// Flags of `bench`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
-    /// What
+    /// Benchmark to run
     #[arg(value_enum)]
     what: What,
     /// How often [default: 200 verbs, 20 slings, 10 deaths, 40 verbs of beads, 5 beads by the client]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// One measurement.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// What was measured.
+    /// Name of the measurement.
     pub name: String,
     /// Unit of the values.
     pub unit: &'static str,

@@ -24,7 +24,7 @@ pub fn measure(gt: &Path, pairs: usize, behind: u32) -> Result<Vec<Row>, String>
     Ok(rows)
 }
 
-/// What the ledger says about one sling.
+/// Durations of one sling, from the ledger.
 struct Slung {
     fetch: Duration,
     worktree: Duration,

@@ -1,4 +1,5 @@
-//! What agents may do without asking in the default mode, what happens to everything else, and how a person answers.
+//! Permissions of agents in the default mode: what they may do without asking, what happens to everything else, and how
+//! a person answers.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -48,7 +49,7 @@ fn walled(runtime: Runtime) -> Terms {
     Terms { pace, ..as_it_comes(runtime) }
 }
 
-/// What a client tells its model when the use of a tool was not allowed.
+/// Texts with which a client tells its model that the use of a tool was not allowed.
 const NOT_ALLOWED: &[&str] =
     &["requires approval", "haven't granted it", "was blocked. For security", "denied: ", "doesn't want to proceed"];
 

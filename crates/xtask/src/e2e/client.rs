@@ -97,7 +97,7 @@ pub fn environment(home: &Path, url: &str, account: Account) -> BTreeMap<String,
     env
 }
 
-/// Makes a home in which the client has no questions left. `trusted` are folders in which it may work.
+/// Makes a home in which the client has no questions left. `trusted` are folders where it may work.
 pub fn seed(home: &Path, trusted: &[&Path]) -> Result<(), String> {
     let config = home.join(".claude");
     for folder in [&config, &home.join("tmp")] {

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 /// Variable with the client's program, set in the process that runs inside the namespace.
 const INSIDE: &str = "GT_E2E_INSIDE";
 
-/// Which client.
+/// A real client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Claude Code, of a fixed version
@@ -33,7 +33,7 @@ pub enum Kind {
 /// Flags of `e2e`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
-    /// Which client
+    /// Client to run
     #[arg(value_enum)]
     client: Kind,
     /// Only scenarios whose name contains one of these

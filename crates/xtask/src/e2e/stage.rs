@@ -90,7 +90,7 @@ impl Desk {
         Ok(Self { folder, fake, program: outfit.client.program.clone(), env, terminals: Cell::new(0) })
     }
 
-    /// Returns the folder in which the client works.
+    /// Returns the folder where the client works.
     pub fn work(&self) -> PathBuf {
         self.folder.join("work")
     }

@@ -48,14 +48,14 @@ impl Runtime {
     }
 }
 
-/// What a person has decided about a town.
+/// A person's settings of a town.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// The runtime of its sessions.
     pub runtime: Runtime,
     /// How quickly the town acts, as lines of town.toml.
     pub pace: &'static str,
-    /// What workers may do without asking, as a line of rig.toml.
+    /// Permissions of workers without asking, as a line of rig.toml.
     pub may: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What a town does with the real client as its workers.
+//! Scenarios in which the real client's sessions are a town's workers.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-ten-tmux", run: |outfit| ten(outfit, Runtime::Tmux) },
 ];
 
-/// What the script of a polecat (worker) says at the step at which most failures are tested.
+/// Pattern of the text that a polecat (worker) reads at the step where most failures are tested.
 const AT_WORK: &str = "Step \\d of \\d: implement";
 
 /// Seconds until the account's limit ends.
@@ -154,7 +154,8 @@ fn orphans(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// What a sandboxed agent tries to change outside its work. Guards don't read scripts, so only the sandbox stops it.
+/// Script of a sandboxed agent that tries to change files outside its work. Guards don't read scripts, so only the
+/// sandbox stops it.
 const PROBE: &str = r#"for file in "$GT_TOWN/town.toml" "$GT_TOWN/app/.repo.git/config" /etc/gt-probe /usr/gt-probe; do
     (echo x >>"$file") 2>/dev/null && echo "PROBE-WROTE $file" || echo "PROBE-KEPT $file"
 done

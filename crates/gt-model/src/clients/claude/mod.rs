@@ -16,7 +16,7 @@ pub(super) const TITLE: &str = "Claude Code";
 /// The longest name of a settings file of its.
 const LOCAL_SETTINGS: &str = "settings.local.json";
 
-/// What it keeps below the home.
+/// Claude Code's files below the home.
 pub(super) const STATE: State = State {
     folder: ".claude",
     variable: Some("CLAUDE_CONFIG_DIR"),

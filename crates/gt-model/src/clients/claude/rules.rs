@@ -1,4 +1,4 @@
-//! What an agent may do without asking, as rules of the client's own, as far as they can say it.
+//! Permissions of an agent as the client's own rules, as far as these can express them.
 
 use std::collections::BTreeSet;
 

@@ -75,7 +75,7 @@ pub(super) fn version(
 pub(crate) struct Looked {
     /// Whether an account is logged in, and whether the client would ask its first questions.
     pub account: Vec<Finding>,
-    /// What the client would ask in each rig.
+    /// Questions that the client would ask in each rig.
     pub of_rigs: Vec<Finding>,
 }
 

@@ -186,7 +186,7 @@ fn has_room(town: &Town, rig: &Rig, bytes: u64) -> Result<bool> {
     Ok(free >= bytes.saturating_add(kept.max(rig.settings.worktree.min_free_disk_mb.saturating_mul(1024 * 1024))))
 }
 
-/// Returns the rebuildable folders of the gates' worktree in which no file is tracked and which git ignores, so that no worker
+/// Returns the rebuildable folders of the gates' worktree where no file is tracked and which git ignores, so that no worker
 /// commits them.
 fn built(town: &Town, rig: &Rig, folder: &Path, tree: &Sha) -> Result<Vec<String>> {
     let (disk, repo) = (town.world().disk(), town.world().repo());

@@ -183,7 +183,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Returns the rig's repository in which git works.
+    /// Returns the rig's repository where git works.
     fn rig(&self) -> Option<&Path> {
         match self {
             Self::Rig(repo) | Self::Worktree { repo, .. } | Self::Files { repo, .. } | Self::Module { repo, .. } => {

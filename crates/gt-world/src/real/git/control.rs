@@ -43,7 +43,7 @@ pub(super) const NO_BRANCH: &str = "gt-none";
 /// Refspec of every fetch.
 pub(super) const FETCH: &str = "+refs/heads/*:refs/remotes/origin/*";
 
-/// File in which a repository names other sources of objects. The town's repositories never have one.
+/// File where a repository names other sources of objects. The town's repositories never have one.
 const ALTERNATES: &str = "objects/info/alternates";
 
 /// Length of the name of a submodule's control folder, in characters: enough to tell all submodules of a worktree apart.

@@ -33,7 +33,7 @@ const LARGE_FILES: &str = "git-lfs";
 /// Merges that git does itself.
 const BUILT_IN: &[&str] = &["text", "binary", "union"];
 
-/// File in which a project says how its files are merged.
+/// File where a project says how its files are merged.
 const ATTRIBUTES: &str = ".gitattributes";
 
 /// The overseer's configuration by repository, each with the time of its reading.

@@ -31,7 +31,7 @@ const REPLACEMENTS: &str = "refs/replace/";
 /// File that gives commits other parents, for every git without a setting against it.
 const GRAFTS: &str = "info/grafts";
 
-/// File in which a repository names other sources of objects.
+/// File where a repository names other sources of objects.
 const ALTERNATES: &str = "objects/info/alternates";
 
 /// Returns a text that changes when one of the watched files or a worktree's own settings change.

@@ -13,7 +13,7 @@ use super::refs::{bare, object};
 use super::worktree::head;
 use crate::{Held, Referred, WorldError, WorldResult};
 
-/// File in which a project says where its large files are, and which of them it wants.
+/// File where a project says where its large files are, and which of them it wants.
 const SETTINGS_FILE: &str = ".lfsconfig";
 
 /// Settings from that file that are passed on in a bare repository, where git-lfs does not look for the file.

@@ -53,7 +53,7 @@ impl Trap {
 pub(super) enum Ground<'a> {
     /// The folder `refs`: any pipe in it, and any link to a folder.
     Refs(&'a Path),
-    /// The folder in which git administers a worktree: its own files, and those in its `info`.
+    /// The folder where git administers a worktree: its own files, and those in its `info`.
     Administration(&'a Path),
     /// A checkout: pipes named like a file that git reads (`.gitignore`), in each folder.
     Checkout(&'a Path),

@@ -1,4 +1,4 @@
-//! What the Go `bd`'s own protocol tests require of a command line, rewritten with our words and data, one test each.
+//! The requirements of the Go `bd`'s own protocol tests, rewritten with our words and data, one test each.
 //! docs/ledger.md lists the tests that require other behaviour than ours, with the reason.
 
 use std::collections::BTreeSet;

@@ -16,7 +16,7 @@ use crate::town::{Output, Town, identity_of, text, write};
 /// Exit code of a call that a signal ended.
 const DIED: i32 = -1;
 
-/// A town in which the first process that reaches a point dies there.
+/// A town where the first process that reaches a point dies there.
 struct Armed {
     town: Town,
     point: String,

@@ -21,7 +21,7 @@ pub const SLING: [&str; 4] = ["sling", RED, CONFLICTING[0], RIG];
 /// Settings with which a run ends soon.
 pub const SETTINGS: &str = "max_polecats = 3\npatrol_seconds = 1\nlinger_seconds = 0\nback_off_seconds = 0\n";
 
-/// A molecule with the name of the built-in one, without the steps in which nothing is decided.
+/// A molecule with the name of the built-in one, without the steps where nothing is decided.
 pub const FORMULA: &str = r#"
 formula = "mol-polecat-work"
 version = 1
@@ -49,7 +49,7 @@ title = "Submit"
 needs = ["prepare-for-review"]
 "#;
 
-/// What the workers do. The two that conflict submit when both have rebased, so that one of them meets the other.
+/// Acts of the workers. The two that conflict submit when both have rebased, so that one of them meets the other.
 const SCRIPT: &str = r##"
 [[act]]
 bead = "demo-b1"

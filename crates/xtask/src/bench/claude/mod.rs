@@ -1,6 +1,6 @@
-//! What a town adds to the real Claude Code. It runs the same scripted work by the client alone and as a polecat (worker), in
-//! turn, and measures what a town costs while no agent works. The stage is that of `e2e`: a fake model, and only a loopback
-//! network.
+//! Measures the cost that a town adds to the real Claude Code. It runs the same scripted work by the client alone and
+//! as a polecat (worker), in turn, and measures what a town costs while no agent works. The stage is that of `e2e`: a
+//! fake model, and only a loopback network.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,5 @@
-//! What the town's texts add to the model's input. A conversation's last request has each text once. The sum over all requests is
-//! what costs money, since each request repeats the earlier ones (mostly from a cache).
+//! Measures the text that the town adds to the model's input. A conversation's last request has each text once. The sum
+//! over all requests is what costs money, since each request repeats the earlier ones (mostly from a cache).
 
 use gt_testkit::fake_model::{BYTES_PER_TOKEN, Conversation};
 

@@ -42,7 +42,7 @@ pub(crate) fn hooks(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, St
         Err(why) => _ = unread.get_or_insert(Hooks::Unknown { file, why }),
     };
     here.for_each(|file| take(file, true));
-    // Which of the two overrides the other varies, so either one can turn hooks off.
+    // Precedence between these two differs by set-up, so either one can turn hooks off.
     sent.for_each(|file| take(file, false));
     match HOOKS_OFF.into_iter().find_map(|key| Some((key, off.remove(key)?))) {
         Some((key, file)) => Hooks::Off { key, file },

@@ -1,4 +1,4 @@
-//! Which filters and merge drivers run, and whose attributes decide that.
+//! Tests which filters and merge drivers run, and whose attributes decide that.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;

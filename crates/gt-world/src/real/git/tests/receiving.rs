@@ -1,4 +1,4 @@
-//! What can be known about a remote before a push, and about the remotes that a checkout names.
+//! Tests of the facts about a remote that are known before a push, and about the remotes that a checkout names.
 
 use std::os::unix::fs::PermissionsExt as _;
 

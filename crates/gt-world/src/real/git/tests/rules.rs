@@ -1,4 +1,4 @@
-//! What a worker's git may do in its worktree, run as a worker would run it.
+//! Tests of the git operations that a worker may do in its worktree, run as a worker would run them.
 
 #![expect(clippy::disallowed_methods, reason = "a worker's git runs outside our own calls, with the hooks on")]
 

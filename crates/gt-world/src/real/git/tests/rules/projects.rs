@@ -83,8 +83,8 @@ fn a_projects_tool_that_writes_hooks_where_git_looks_does_no_harm() {
 fn lint_staged_in_a_pre_commit_hook_works() {
     let rig = Rig::new();
     let path = rig.worktree("w");
-    // What the hook does around its tasks: it saves everything in a stash, hides unstaged changes, and drops the stash at the
-    // end.
+    // Acts of the hook around its tasks: it saves everything in a stash, hides unstaged changes, and drops the stash at
+    // the end.
     let hook = "#!/bin/sh -e
         s=$(git stash create) && git stash store --quiet --message lint-staged $s
         git diff --binary > \"$TOP/unstaged\" && git checkout -q --force -- .

@@ -1,4 +1,4 @@
-//! What the rules refuse, and what the refusal says.
+//! Operations that the rules refuse, with the refusal's text.
 
 use super::*;
 

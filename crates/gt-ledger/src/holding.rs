@@ -1,5 +1,5 @@
-//! Keeps the column `beads.wake_ns` up to date: the time from which a bead may be worked on, as far as deferral, blockers and
-//! parents decide it. Every operation that changes one of these updates the column before it commits.
+//! Keeps the column `beads.wake_ns` up to date: the earliest time at which work on a bead may begin, given its deferral,
+//! blockers and parents. Every operation that changes one of these updates the column before it commits.
 //!
 //! A bead's own time is `NEVER` while something holds it back directly; otherwise it is the time until which the bead is
 //! deferred. Its wake time is the latest of its own time and of its parents' times, at any depth. A parent that is deferred
@@ -18,10 +18,10 @@ use super::{LedgerResult, Tx, View, damaged};
 /// Time of a bead that waits for something other than time.
 pub(super) const NEVER: i64 = i64::MAX;
 
-/// Up to this many beads below a changed one are updated one by one. For more, all beads are recomputed, which costs less.
+/// Up to this many descendants of a changed bead are updated one by one. For more, recomputing all beads costs less.
 const BELOW_LIMIT: usize = 1000;
 
-/// Value of the column `holds`: how an edge holds its bead back.
+/// Value of the column `holds`: how an edge (a dependency of one bead on another) holds its bead back.
 pub(super) fn holds(dependency: &Dependency) -> i64 {
     match &dependency.kind {
         DepType::Blocks | DepType::MergeBlocks => 1,
@@ -61,7 +61,7 @@ macro_rules! failed {
     };
 }
 
-/// SQL for the beads `d.issue_id` that one of their own edges holds back directly. Parents hold back in another way.
+/// SQL for the beads `d.issue_id` that one of their own edges holds back directly. Parents are not included.
 macro_rules! held_directly {
     () => {
         concat!(
@@ -82,8 +82,8 @@ macro_rules! held_directly {
     };
 }
 
-/// SQL query for the open beads that hold the bead `?1` back directly, with the kind of the edge. Also returns every open parent,
-/// whether or not that is held back itself.
+/// SQL query for the open beads that hold the bead `?1` back directly, with the kind of the edge. It also returns every open
+/// parent, even if nothing holds that parent back.
 pub(super) const BLOCKERS: &str = concat!(
     "SELECT t.id, t.title, t.status, d.type FROM dependencies d JOIN beads t ON t.id = d.depends_on_id
      WHERE d.issue_id = ?1 AND CASE d.holds
@@ -101,7 +101,7 @@ pub(super) const BLOCKERS: &str = concat!(
      ORDER BY 1"
 );
 
-/// Whether a bead's time depends on nothing but its own row.
+/// Whether a bead has no dependencies and no deferral, so that its time follows from its own row.
 fn stands_alone(bead: &Bead) -> bool {
     bead.dependencies.is_empty() && bead.defer_until.is_none()
 }
@@ -110,7 +110,7 @@ fn stands_alone(bead: &Bead) -> bool {
 #[derive(Clone, Debug)]
 struct Node {
     over: bool,
-    /// Whether it is deferred without a time: then its children wait until that changes.
+    /// Whether it is deferred without a time. Then its children wait until a person changes that.
     put_off: bool,
     /// Own time, without what its parents pass on.
     own: i64,
@@ -147,7 +147,7 @@ impl View<'_> {
         Ok(Some(Node::new(&status, defer, wake, self.is_held_directly(id)?)))
     }
 
-    /// Whether an edge leads to a bead.
+    /// Whether any bead depends on this one, or has it as its parent.
     pub(super) fn is_referred_to(&self, id: &BeadId) -> LedgerResult<bool> {
         let sql = "SELECT 1 FROM dependencies WHERE depends_on_id = ?1 LIMIT 1";
         Ok(self.one(sql, [id.as_str()], |_| Ok(()))?.is_some())
@@ -242,7 +242,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Updates the time of one bead and, if it changed, of all beads below it.
+    /// Updates the time of one bead and, if it changed, of all its descendants.
     fn mend_from(&self, id: &str) -> LedgerResult<()> {
         let Some(node) = self.node(id)? else { return Ok(()) };
         let mut wake = node.own;
@@ -255,7 +255,8 @@ impl Tx<'_> {
         if as_it_was { Ok(()) } else { self.mend_below(id) }
     }
 
-    /// Whether a time that a bead gets from its parents comes from some bead's own time, and not only from a cycle.
+    /// Whether a time that a bead inherits comes from an ancestor's own time. In a cycle of parents, beads could otherwise keep
+    /// passing an old time around.
     fn is_supported(&self, id: &str, wake: i64) -> LedgerResult<bool> {
         let mut seen = HashSet::from([id.to_owned()]);
         let mut next = self.parents(id)?;
@@ -272,7 +273,7 @@ impl Tx<'_> {
         Ok(false)
     }
 
-    /// Recomputes the times of a bead and of all beads below it.
+    /// Recomputes the times of a bead and of all its descendants.
     fn mend_below(&self, top: &str) -> LedgerResult<()> {
         let mut tree = Tree::default();
         let mut next = vec![top.to_owned()];

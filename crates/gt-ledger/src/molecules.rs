@@ -1,8 +1,9 @@
-//! Molecules: formulas that were poured, and the states of their steps.
+//! Molecules and the states of their steps. A molecule is one use of a formula (a list of steps): to *pour* a formula means to
+//! create a molecule of it.
 //!
 //! A molecule belongs to an attempt, whose worker follows it, or stands on its own and is run by the engine. A step is ready once
-//! all its needs are over. The ledger counts the open needs of each step, so that finding a ready step does not get slower as the
-//! molecule grows.
+//! the steps that it needs are done or skipped. The ledger counts the open needs of each step, so that finding a ready step
+//! does not get slower as the molecule grows.
 
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub enum MoleculeOutcome {
     Done,
     /// A step failed, and a person or agent gave the molecule up.
     Failed,
-    /// It was thrown away with its steps.
+    /// It was deleted with its steps.
     Burned,
     /// Its attempt ended before its last step.
     Dropped,
@@ -57,9 +58,9 @@ pub enum StepState {
     Running,
     /// It succeeded.
     Done,
-    /// It failed. Steps that need it wait until it is opened again or skipped.
+    /// It failed. Steps that need it wait until it is reopened or skipped.
     Failed,
-    /// It was left out. Steps that need it go on.
+    /// It was skipped. Steps that need it can begin.
     Skipped,
 }
 
@@ -106,21 +107,21 @@ pub struct Molecule {
     pub hash: String,
     /// Values that it was poured with.
     pub vars: Value,
-    /// Rig that its commands run in and that its steps' beads are worked on in.
+    /// Rig of its commands and of its steps' beads.
     pub rig: Option<RigName>,
     /// Bead that it was poured for.
     pub bead: Option<BeadId>,
     /// Attempt whose worker follows it.
     pub attempt: Option<AttemptId>,
-    /// Convoy of the beads that its steps are handed out as.
+    /// Convoy of the beads that workers get for its steps.
     pub convoy: Option<BeadId>,
     /// Molecule and step that poured it for an item of the step's output.
     pub parent: Option<(MoleculeId, String)>,
-    /// Whether its steps are forgotten when it ends.
+    /// Whether its steps are deleted when it ends.
     pub is_ephemeral: bool,
-    /// Caller that poured it.
+    /// When it was poured.
     pub poured_at: Timestamp,
-    /// Who poured it.
+    /// Caller that poured it.
     pub poured_by: String,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -149,7 +150,7 @@ pub struct NewMolecule<'a> {
     pub attempt: Option<AttemptId>,
     /// Molecule and step that pour it.
     pub parent: Option<(MoleculeId, &'a str)>,
-    /// Whether its steps are forgotten when it ends.
+    /// Whether its steps are deleted when it ends.
     pub is_ephemeral: bool,
 }
 
@@ -160,13 +161,13 @@ pub struct MoleculeStep {
     pub position: u32,
     /// Step as the formula defines it.
     pub step: Step,
-    /// When it was over: done, failed or skipped.
+    /// When it became done, failed or skipped.
     pub done_at: Option<Timestamp>,
-    /// Note of the one that ended it.
+    /// Note of the caller that ended it.
     pub note: Option<String>,
     /// State of the step.
     pub state: StepState,
-    /// Number of its needs that are not over.
+    /// Number of needed steps that are neither done nor skipped.
     pub waits: u32,
     /// When the engine first found it ready, if it has something to do for it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +181,7 @@ pub struct MoleculeStep {
     /// Number of failed runs.
     #[serde(skip_serializing_if = "is_zero")]
     pub tries: u32,
-    /// Bead that it was handed out as.
+    /// Bead that a worker gets for this step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bead: Option<BeadId>,
 }
@@ -203,7 +204,7 @@ pub struct StepPlace {
     pub trunk: Option<Sha>,
 }
 
-/// Numbers of a molecule's steps.
+/// Counts of a molecule's steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StepCounts {
     /// All steps.
@@ -219,7 +220,7 @@ pub struct StepCounts {
 pub struct StepEnd<'a> {
     /// State that it ends in.
     pub state: StepState,
-    /// Note of the one that ends it.
+    /// Note of the caller that ends it.
     pub note: Option<&'a str>,
     /// Last lines that its command printed.
     pub output: Option<&'a str>,
@@ -276,7 +277,7 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<MoleculeStep> {
 
 /// A row has a state that this gt does not know.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no state of a step")]
+#[error("`{0}` is not a state of a step")]
 struct UnknownState(String);
 
 /// SQL that selects the molecule of an attempt.
@@ -341,14 +342,14 @@ impl View<'_> {
         self.one("SELECT * FROM steps WHERE molecule = ?1 AND id = ?2", (molecule.0, id), step_row)
     }
 
-    /// Returns the steps of a molecule whose needs are over and that are not over themselves, in order.
+    /// Returns the unfinished steps of a molecule whose needed steps are done or skipped, in order.
     pub fn ready_steps(&self, molecule: MoleculeId) -> LedgerResult<Vec<MoleculeStep>> {
         let sql = "SELECT * FROM steps INDEXED BY steps_ready
                    WHERE molecule = ?1 AND waits = 0 AND state IN ('open', 'waiting', 'running') ORDER BY position";
         self.all(sql, [molecule.0], step_row)
     }
 
-    /// Returns the numbers of a molecule's steps.
+    /// Counts a molecule's steps by state.
     pub fn step_counts(&self, molecule: MoleculeId) -> LedgerResult<StepCounts> {
         let sql = "SELECT count(*), count(*) FILTER (WHERE state IN ('done', 'skipped')),
                           count(*) FILTER (WHERE state = 'failed') FROM steps WHERE molecule = ?1";
@@ -358,13 +359,13 @@ impl View<'_> {
         Ok(counts.unwrap_or_default())
     }
 
-    /// Returns the molecule and step that were handed out as this bead.
+    /// Returns the step for which a worker gets this bead, and its molecule.
     pub fn step_of_bead(&self, bead: &BeadId) -> LedgerResult<Option<(MoleculeId, MoleculeStep)>> {
         let sql = "SELECT * FROM steps INDEXED BY steps_as_beads WHERE bead = ?1";
         self.one(sql, [bead.as_str()], |row| Ok((MoleculeId(row.get("molecule")?), step_row(row)?)))
     }
 
-    /// Returns the worktree's place at the end of each closed step, in order. Leaves out steps whose place is unknown.
+    /// Returns the commits of worktree and trunk at the end of each closed step, in order. Omits steps without known commits.
     pub fn step_places(&self, attempt: AttemptId) -> LedgerResult<Vec<StepPlace>> {
         let sql = concat!(
             "SELECT id, step, done_at, head, trunk FROM steps WHERE ",
@@ -438,7 +439,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Attaches a molecule to the bead whose next worker is to follow it.
+    /// Attaches a molecule to a bead, whose next worker will follow it.
     pub fn attach_molecule(&self, molecule: MoleculeId, rig: Option<&RigName>, bead: &BeadId) -> LedgerResult<()> {
         self.execute(
             "UPDATE molecules SET bead = ?3, rig = coalesce(?2, rig) WHERE id = ?1",
@@ -447,13 +448,14 @@ impl Tx<'_> {
         self.event("molecule-attached", &molecule.to_string(), Some(bead), None, None)
     }
 
-    /// Records the convoy of the beads that a molecule's steps are handed out as.
+    /// Records the convoy of the beads that workers get for a molecule's steps.
     pub fn set_molecule_convoy(&self, molecule: MoleculeId, convoy: &BeadId) -> LedgerResult<()> {
         self.execute("UPDATE molecules SET convoy = ?2 WHERE id = ?1", (molecule.0, convoy.as_str()))?;
         Ok(())
     }
 
-    /// Records the end of a molecule; does nothing if it has ended already. The steps of an ephemeral one are forgotten.
+    /// Records the end of a molecule; does nothing if it has ended already. Also deletes the steps of an ephemeral
+    /// one.
     pub fn end_molecule(&self, id: MoleculeId, outcome: MoleculeOutcome) -> LedgerResult<bool> {
         let changed = self.execute(
             "UPDATE molecules SET ended_at = ?2, outcome = ?3 WHERE id = ?1 AND ended_at IS NULL",
@@ -542,7 +544,7 @@ impl Tx<'_> {
 
     /// Ends a molecule whose steps are all done or skipped.
     fn end_if_over(&self, molecule: MoleculeId) -> LedgerResult<()> {
-        // Counting all steps takes time in a large molecule, and while one is ready, not all are over.
+        // Counting all steps of a large molecule is slow. If a step is ready, the molecule can't be over.
         let ready = "SELECT 1 FROM steps INDEXED BY steps_ready
                      WHERE molecule = ?1 AND waits = 0 AND state IN ('open', 'waiting', 'running') LIMIT 1";
         if self.one(ready, [molecule.0], |_| Ok(()))?.is_some() {
@@ -565,7 +567,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Opens a step again that was over. Steps that need it wait for it again. Returns false if it was not over.
+    /// Reopens a finished step. Steps that need it wait for it again. Returns false if it was not finished.
     pub fn reopen_step(&self, molecule: MoleculeId, step: &str) -> LedgerResult<bool> {
         let Some(before) = self.step(molecule, step)?.filter(|step| step.state.is_over()) else { return Ok(false) };
         self.execute(
@@ -583,8 +585,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Counts a failed run of a step's command and keeps what it printed. The step is open again. Returns the number of failed
-    /// runs.
+    /// Counts a failed run of a step's command, keeps its output, and opens the step again. Returns the number of failed runs.
     pub fn count_try(&self, molecule: MoleculeId, step: &str, output: &str) -> LedgerResult<u32> {
         self.execute(
             "UPDATE steps SET tries = tries + 1, output = ?3, state = 'open' WHERE molecule = ?1 AND id = ?2",

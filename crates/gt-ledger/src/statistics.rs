@@ -110,7 +110,7 @@ impl View<'_> {
         Ok(EpicStatus { epic, children: children.unsigned_abs(), closed: closed.unsigned_abs() })
     }
 
-    /// Returns the open beads that were not changed since `before`; first the one that was left alone longest.
+    /// Returns the open beads that were not changed since `before`, the longest unchanged first.
     pub fn stale(&self, before: Timestamp, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
         let mut sql = Sql::new("b.status NOT IN ('closed', 'tombstone') AND b.updated_ns < ");
         sql.bind(nanoseconds_of(before));
@@ -125,7 +125,7 @@ impl View<'_> {
         self.counts("SELECT label, count(DISTINCT issue_id) FROM labels GROUP BY label")
     }
 
-    /// Counts beads by one of their fields. `None` if there is no such field to count by.
+    /// Counts beads by one of their fields. Returns `None` if this can't count by that field.
     pub fn count_by(&self, field: &str, filter: &BeadFilter) -> LedgerResult<Option<BTreeMap<String, u64>>> {
         let (column, join) = match field {
             "status" => ("b.status", ""),

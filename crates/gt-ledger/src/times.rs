@@ -1,8 +1,8 @@
 //! Times in rows. gt writes each of them itself, in UTC and as [`Timestamp`] prints it, so a row holds a parsed time and writes
 //! the same text again. A text that is no time is an error that names its row and column.
 //!
-//! Times of beads differ: other tools write them too, with offsets and digits of their own choice, and they must come back byte for
-//! byte. Beads therefore keep the text ([`gt_model::bead::Stamp`]), and so does the state of beads in other towns.
+//! Times of beads differ: other tools write them too, with offsets and digits of their own choice, and they must come back byte
+//! for byte. Beads therefore keep the text ([`gt_model::bead::Stamp`]), and so does the state of beads in other towns.
 
 use jiff::Timestamp;
 use rusqlite::Row;

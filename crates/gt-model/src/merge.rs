@@ -193,7 +193,7 @@ fn undelete(base: Option<&Bead>, live: &Bead, deleted: &Bead) -> (Bead, Vec<Loss
     (bead, losses)
 }
 
-/// Returns `other` in the state of `bead`.
+/// Returns `other` with the status, close data and type of `bead`.
 fn in_state_of(bead: &Bead, other: &Bead) -> Bead {
     let (status, closed_at, close_reason) = state_of(bead);
     Bead { status, closed_at, close_reason, issue_type: bead.issue_type.clone(), ..other.clone() }
@@ -299,7 +299,7 @@ impl<'a> Sides<'a> {
         is(self.ours) && is(self.theirs)
     }
 
-    /// Merges two closings. The later side decides the time. The reasons of both sides are kept.
+    /// Merges the close data of two closed beads. The side that was updated later decides the time. Both reasons are kept.
     fn closed_twice(&mut self) -> State {
         let closed_at = self.field("closed_at", |bead| bead.closed_at.clone());
         let reason = self.text_of_both(|bead| match bead.close_reason.as_deref() {
@@ -367,8 +367,8 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// Removes the old name of `ephemeral` where the field contradicts it: one side may have kept the name, and the other one the
-/// state.
+/// Removes the key `wisp`, the old name of `ephemeral`, if `ephemeral` is false. The merge may have taken the old key from one
+/// side and the new field from the other.
 fn without_stale_wisp(mut bead: Bead) -> Bead {
     if !bead.ephemeral {
         bead.rest.retain(|(key, _)| key != "wisp");

@@ -1,7 +1,8 @@
-//! Words that people choose: known words, their synonyms, and suggestions for mistyped ones.
+//! Words that people type for a status, a type of bead or a type of dependency: known words, their synonyms, and suggestions for
+//! mistyped ones.
 //!
-//! Beads from files keep any word ([`crate::bead`]). Words that a person types are checked here. Otherwise a typing error could
-//! become a state that a bead never leaves.
+//! Beads from files keep any word ([`crate::bead`]), but words that a person types are checked here. Otherwise a typing error
+//! could give a bead a status that no verb handles.
 
 use crate::bead::{BeadType, DepType, Status};
 
@@ -131,8 +132,8 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     (distance <= 1 + word.chars().count() / 4).then_some(known)
 }
 
-/// Returns the number of letters to add, remove or change to turn one word into the other (Levenshtein). Text that is much longer
-/// than any word is far from all of them.
+/// Returns the number of letters to add, remove or change to turn one word into the other (Levenshtein distance). Only the first
+/// `LONGEST` letters of `word` count, which is more than any known word has.
 fn distance(word: &str, known: &str) -> usize {
     const LONGEST: usize = 40;
     let word: Vec<char> = word.chars().take(LONGEST).collect();

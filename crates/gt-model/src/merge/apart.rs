@@ -1,4 +1,5 @@
-//! Separates beads that were created independently and got the same id: by chance, or because each was its parent's next child.
+//! Separates beads that were created independently and got the same id: by chance, or because each became the next child of the
+//! same parent.
 //!
 //! The time and the author of their creation tell such beads apart. The one that was created first keeps the id. Each other one
 //! gets a new id that follows from these facts alone. So all towns rename in the same way, in whatever order they sync, and a
@@ -61,7 +62,7 @@ pub fn keeps_id(one: &Bead, other: &Bead) -> bool {
     made(one) <= made(other)
 }
 
-/// Whether the creation time of a bead is known. Tools that don't know it write the zero time, or a title of their own.
+/// Whether title and creation time of a bead are known. Tools that don't know them write the time 0 and the title `(deleted)`.
 fn is_known(bead: &Bead) -> bool {
     const UNKNOWN_TITLE: &str = "(deleted)";
     bead.created_at.at > Timestamp::UNIX_EPOCH && bead.title != UNKNOWN_TITLE
@@ -93,7 +94,8 @@ fn new_id(bead: &Bead) -> BeadId {
 }
 
 /// Finds beads of the two sides that were created independently and have the same id. If the base contains the bead, both sides
-/// edited that one bead. The exception: the side on which another bead has the id also has the base's bead under its new id.
+/// edited that one bead. The exception: one side gave the base's bead its new id earlier, and now has another bead under the
+/// old id.
 pub fn tell_apart(base: &[Record], ours: &[Record], theirs: &[Record]) -> Apart {
     let mut apart = Apart::default();
     let known: HashMap<&BeadId, &Bead> = beads(ours).map(|bead| (&bead.id, bead)).collect();
@@ -136,13 +138,13 @@ pub fn rename<'r>(records: impl IntoIterator<Item = &'r mut Record>, renamed: &[
     }
 }
 
-/// Three sides in which each id belongs to one bead.
+/// Base, our side and their side of a merge, after each id belongs to one bead.
 pub(super) struct Sides<'a> {
     pub(super) base: Cow<'a, [Record]>,
     pub(super) ours: Cow<'a, [Record]>,
     pub(super) theirs: Cow<'a, [Record]>,
     pub(super) renamed: Vec<Renamed>,
-    /// Values of several versions of a bead on one side that their merged version does not have.
+    /// Values that were discarded because one side had several versions of a bead.
     pub(super) losses: Vec<Loss>,
 }
 

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{SimWorld, State};
 
-/// The time when every in-memory world begins: 2030-01-01T00:00:00Z.
+/// Start time of every in-memory world: 2030-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::constant(1_893_456_000, 0);
 
 impl State {
@@ -60,7 +60,7 @@ impl Clock for SimWorld {
 
     fn pause(&self, how_long: Duration) {
         self.advance(how_long);
-        // Taken out while it runs, so that a pause within it finds none.
+        // Removes the callback while it runs, so that a pause within it does not call it again.
         let Some(mut meanwhile) = self.locked().meanwhile.take() else { return };
         meanwhile(self);
         let mut state = self.locked();
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_passes_by_command_only() {
+    fn time_passes_only_on_command() {
         let world = SimWorld::new();
         assert_eq!(Clock::now(&world).to_string(), "2030-01-01T00:00:00Z");
         world.advance(Duration::from_millis(61_500));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_lets_things_happen_but_never_in_itself() {
+    fn a_pause_runs_the_callback_but_not_within_the_callback() {
         let world = SimWorld::new();
         let mut left = 5;
         world.set_meanwhile(move |world| {

@@ -38,7 +38,7 @@ impl Tx<'_> {
         Ok(unsettled)
     }
 
-    /// Marks the convoys to which a bead that was just written matters.
+    /// Marks the convoys that a changed bead concerns.
     pub(super) fn note_convoys(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
         if before.map(convoy::member_state) != Some(convoy::member_state(bead)) {
             let sql = "INSERT OR IGNORE INTO unsettled_convoys

@@ -51,7 +51,7 @@ fn effect_row(row: &Row<'_>) -> rusqlite::Result<EffectRow> {
 }
 
 impl View<'_> {
-    /// Returns the effects that are not done, in the order in which they were decided. Given-up effects are included.
+    /// Returns the effects that are not done, in the order of their decisions. Given-up effects are included.
     pub fn open_effects(&self) -> LedgerResult<Vec<EffectRow>> {
         self.all("SELECT * FROM effects WHERE done_at IS NULL ORDER BY id", [], effect_row)
     }

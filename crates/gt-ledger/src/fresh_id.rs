@@ -6,7 +6,7 @@ use super::{LedgerResult, Tx};
 
 impl Tx<'_> {
     /// Returns an unused id with this prefix, for a bead that this operation's actor creates now. The id is longer if the ledger
-    /// is merged with others in which beads are created at the same time.
+    /// is merged with others where beads are created at the same time.
     pub fn fresh_id(&self, prefix: &str, title: &str, description: &str) -> LedgerResult<BeadId> {
         let seed = IdSeed { title, description, creator: self.actor(), created_at: self.now() };
         let existing = self.count_with_prefix(prefix)?;

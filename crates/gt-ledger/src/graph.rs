@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{LedgerResult, View};
 
-/// Direction in which a tree follows edges.
+/// Direction that a tree follows along edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From a bead to the beads that it depends on.

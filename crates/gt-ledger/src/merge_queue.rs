@@ -70,7 +70,7 @@ impl MergeRequest {
         format!("refs/gt/mr/{}", self.id)
     }
 
-    /// Returns the ref that keeps the commit with which it landed.
+    /// Returns the ref that keeps its landing commit.
     pub fn landing_ref(&self) -> String {
         format!("refs/gt/landing/{}", self.id)
     }
@@ -206,7 +206,7 @@ impl View<'_> {
         Ok(self.one(sql, [bead.as_str()], |row| row.get(0))?.unwrap_or(0))
     }
 
-    /// Returns the commit with which a bead landed in a rig.
+    /// Returns the landing commit of a bead in a rig.
     pub fn landed_commit(&self, rig: &RigName, bead: &BeadId) -> LedgerResult<Option<Sha>> {
         self.one(
             "SELECT commit_landed FROM merge_requests WHERE rig = ?1 AND bead = ?2 AND outcome = 'merged'
@@ -429,7 +429,7 @@ impl Tx<'_> {
         self.event("landing-abandoned", &landing.id.to_string(), None, None, Some(&json!({ "why": why })))
     }
 
-    /// Records the commit with which a merge request is on the trunk.
+    /// Records the commit that brought a merge request to the trunk.
     pub fn set_landed_commit(&self, mr: &MrId, commit: &Sha) -> LedgerResult<()> {
         self.execute("UPDATE merge_requests SET commit_landed = ?2 WHERE id = ?1", (mr.as_str(), commit.as_str()))?;
         Ok(())

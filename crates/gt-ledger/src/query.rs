@@ -306,7 +306,7 @@ impl Sql {
     }
 }
 
-/// SQL for the time by which a bead is due, in nanoseconds. SQLite reads times only to the millisecond.
+/// SQL for the due time of a bead, in nanoseconds. SQLite reads times only to the millisecond.
 const DUE: &str = "(SELECT CAST(round(1000 * unixepoch(r.value ->> 1 ->> '$', 'subsec')) AS INTEGER) * 1000000
     FROM json_each(b.rest) r WHERE r.value ->> 0 = 'due_at' LIMIT 1)";
 

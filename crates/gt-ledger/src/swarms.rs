@@ -53,7 +53,7 @@ impl View<'_> {
         self.all("SELECT * FROM swarms ORDER BY id", [], swarm_row)
     }
 
-    /// Returns the open convoys of which a batch was dispatched.
+    /// Returns the open convoys that have a dispatched batch.
     pub fn open_convoys_begun(&self) -> LedgerResult<Vec<BeadId>> {
         let sql = "SELECT id FROM beads INDEXED BY open_convoys WHERE issue_type = 'convoy' AND status NOT IN ('closed', 'tombstone')
                        AND EXISTS (SELECT 1 FROM swarms WHERE convoy = beads.id) ORDER BY id";

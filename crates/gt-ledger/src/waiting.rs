@@ -1,4 +1,4 @@
-//! Finds cycles in which beads wait for each other. Nothing in such a cycle could ever begin or end.
+//! Finds cycles of beads that wait for each other. Nothing in such a cycle could ever begin or end.
 //!
 //! Others can wait for three points in the life of a bead. It begins once the beads that it waits for are closed and its parents
 //! have begun. Its children are done once all of them are closed. It can be closed once it has begun and its children are done.

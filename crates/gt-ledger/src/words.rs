@@ -7,7 +7,7 @@ use gt_model::bead::Bead;
 use super::query::Sql;
 use super::{LedgerResult, Tx, View, to_json};
 
-/// Number of new beads at which their words are put into the index.
+/// Number of new beads that triggers indexing their words.
 const GATHERED: i64 = 64;
 
 /// How many beads to index in one statement.

@@ -95,7 +95,7 @@ pub const MAX_DEPTH: usize = 127;
 /// The `_type` of a bead, in files where every line has one.
 const BEAD_TYPE_TAG: &str = "issue";
 
-/// Keys of a bead, in the order in which they are written.
+/// Keys of a bead, in their written order.
 pub(crate) const KEYS: &[&str] = &[
     "_type",
     "id",

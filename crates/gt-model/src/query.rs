@@ -194,7 +194,7 @@ fields! {
     Closed: Time = "closed" | "closed_at",
     /// Time until which it is deferred.
     Deferred: Time = "deferred" | "defer" | "defer_until",
-    /// Time by which it is due.
+    /// Due time.
     Due: Time = "due" | "due_at",
     /// Whether it can be worked on now.
     Ready: Flag = "ready",

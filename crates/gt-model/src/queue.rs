@@ -37,12 +37,12 @@ impl MrEnd {
     }
 }
 
-/// Facts from which a merge request's status follows.
+/// Facts that decide a merge request's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MrFacts {
     /// Outcome, if it has ended.
     pub end: Option<MrEnd>,
-    /// Reason for which it is held, if it is.
+    /// Reason for its hold, if it is held.
     pub held: Option<String>,
     /// Reason why it can't land as the work of its own bead, if there is one.
     pub doubt: Option<Doubt>,
@@ -91,7 +91,7 @@ pub fn status(facts: &MrFacts) -> MrStatus {
     }
 }
 
-/// Facts from which the order of the queue follows.
+/// Facts that decide the order of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry {
     /// Id of the merge request.

@@ -145,7 +145,7 @@ const SIGNS: &[(&str, Cause)] = &[
     ("is not installed", Cause::Program),
 ];
 
-/// Phrases with which programs report that a variable is missing.
+/// Phrases of programs for a missing variable.
 const ASKS_FOR: &[&str] = &[
     "environment variable",
     "env var",

@@ -132,7 +132,7 @@ pub struct StartFacts {
     pub end: Option<StartEnd>,
     /// Observed run time.
     pub waited: Duration,
-    /// Time by which it must have shown its first moment.
+    /// Deadline for its first moment.
     pub deadline: Duration,
     /// Whether it must show a first moment at all. A person may have allowed a client that does not run gt's hooks.
     pub needs_sign: bool,

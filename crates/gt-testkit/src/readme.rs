@@ -9,7 +9,7 @@
 pub struct Block {
     /// How the test uses it: `run`, `type`.
     pub how: String,
-    /// The story to which it belongs.
+    /// Its story.
     pub name: String,
     /// The condition that must hold before.
     pub when: Option<String>,

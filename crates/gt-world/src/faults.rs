@@ -1,4 +1,4 @@
-//! Fault points: places at which a test can make the acting process stop dead.
+//! Fault points: places where a test can make the acting process stop dead.
 //!
 //! Each effect has `effect:<kind>:before` and `…:after`; each commit has `commit:<verb>:before` and `…:after`.
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{Held, History, WorldError, WorldResult};
 
-/// The hash by which a repository names its objects. Two repositories with different hashes can't exchange objects.
+/// The hash function for a repository's object ids. Two repositories with different hashes can't exchange objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ObjectFormat {
     /// The format of nearly all repositories.
@@ -216,7 +216,7 @@ pub struct WorktreePlan {
     pub path: PathBuf,
     /// The branch to check out (short name); `None` for a detached worktree.
     pub branch: Option<String>,
-    /// The commit at which the branch starts.
+    /// The branch's first base commit.
     pub start: Sha,
     /// The worker's name and mail address, for its commits.
     pub identity: (String, String),

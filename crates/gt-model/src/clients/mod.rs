@@ -1,4 +1,4 @@
-//! Clients: the programs in which agents' models work, as far as an adapter knows their hooks and their records.
+//! Clients: the programs that run agents' models, as far as an adapter knows their hooks and their records.
 //!
 //! One folder per client has everything pure that knows it: what its hooks say and how they are answered, how usage is read
 //! from its record, which of its files are whose, its rules of permission. `gt-town/src/agents/clients` has what acts: a

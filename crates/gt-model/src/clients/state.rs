@@ -38,7 +38,7 @@ pub struct Steered {
     pub files: &'static [&'static str],
 }
 
-/// A state of which nothing is known but its folder.
+/// A client's state if only its folder is known.
 pub(super) const UNKNOWN: State = State {
     folder: "",
     variable: None,

@@ -77,7 +77,7 @@ fn settings(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
 const CLIENTS_SETTINGS: &str = "the settings of your client are not yours to change";
 const ASK_OVERSEER: &str = "ask the overseer by gt mail send";
 
-/// Judges a path to settings of which only the end is known, for example because its folder is unknown.
+/// Judges a path to settings if only its end is known, for example because its folder is unknown.
 fn hidden_settings(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
     if scene.cwd.is_none() && !path.contains(UNKNOWN) && !path.starts_with(['/', '~']) {
         return hidden_settings(scene, &format!("{UNKNOWN}/{path}"));

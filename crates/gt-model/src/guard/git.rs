@@ -74,7 +74,7 @@ fn judge_args(scene: &mut Scene<'_>, call: &Call<'_>, args: &[Word], aliases: us
     })
 }
 
-/// Refuses `git worktree`, and the tools with which clients make worktrees.
+/// Refuses `git worktree`, and clients' own tools that make worktrees.
 pub(super) fn worktrees() -> Option<Refusal> {
     refuse("worktrees are the town's to make and remove", "work in the one that you have")
 }

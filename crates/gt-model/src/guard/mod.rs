@@ -163,7 +163,7 @@ fn judge_tool(scene: &mut Scene<'_>, call: &ToolCall) -> Option<Refusal> {
     }
 }
 
-/// Judges the tools with which clients make worktrees by themselves.
+/// Judges clients' own tools that make worktrees.
 fn worktrees(scene: &Scene<'_>) -> Option<Refusal> {
     if scene.role == Role::Polecat { git::worktrees() } else { None }
 }

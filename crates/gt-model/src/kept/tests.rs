@@ -120,7 +120,7 @@ fn what_the_trunk_has_meanwhile_is_kept() {
     // Both sides removed it.
     let without: Files<'_> = &[("a", "one\nthree\n"), ("b", "b\n")];
     check(without, without, without, &[]);
-    // The trunk deleted a file from which the worker removed lines.
+    // The trunk deleted a file, and the worker removed lines from it.
     check(&[("a", "one\n"), ("b", "b\n")], &[("b", "b\n")], &[("b", "b\n")], &[]);
     check(&[("a", "one\nONE\ntwo\nthree\n"), ("b", "b\n")], &[("b", "b\n")], &[("b", "b\n")], &["a: it is not there"]);
 }

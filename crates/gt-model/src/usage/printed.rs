@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{NAME_BYTES, TOKENS_OF_A_SUM, TOKENS_OF_AN_ANSWER, Tokens};
 
-/// Format in which a client prints its usage.
+/// Format of the usage that a client prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {

@@ -1,4 +1,4 @@
-//! Scripts: rules by which requests are answered.
+//! Scripts: rules for answers to requests.
 //!
 //! ```json
 //! { "rules": [
@@ -226,7 +226,7 @@ impl When {
         beside.iter().any(|(patterns, text)| patterns.0.iter().any(|pattern| pattern.is_match(text)))
     }
 
-    /// Pairs each condition with the text to which it applies.
+    /// Pairs each condition with its text.
     fn beside(&self, it: &Conversation) -> Vec<(&Patterns, String)> {
         let all: [(&Patterns, &dyn Fn() -> String); 9] = [
             (&self.system, &|| it.system.clone()),

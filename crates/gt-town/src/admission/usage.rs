@@ -220,7 +220,7 @@ fn heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<Heard>> {
     Ok(newest.map(|newest| (newest, troubles)))
 }
 
-/// Position up to which a file was read.
+/// Position after the part of a file that was read.
 #[derive(Clone, Debug, Default)]
 struct Tail {
     offset: u64,

@@ -364,7 +364,7 @@ fn is_assignment(word: &str) -> bool {
         .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
-/// Returns the path at which a shell would find a program.
+/// Returns the path where a shell would find a program.
 fn find(town: &Town, env: &BTreeMap<String, String>, cwd: &Path, word: &str) -> Result<Option<String>> {
     let argv = ["sh", "-c", "command -v -- \"$1\"", "sh", word].map(str::to_owned).to_vec();
     let env = env.clone();

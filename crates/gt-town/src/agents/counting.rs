@@ -15,7 +15,7 @@ use crate::town::settings::{AgentPreset, SpendSettings, current};
 /// Maximum size of the record in bytes; a larger one is not the town's.
 const RECORD_BYTES: usize = 16 * 1024;
 
-/// Source from which a session's usage is counted.
+/// Source of a session's usage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "by")]
 pub enum Counting {

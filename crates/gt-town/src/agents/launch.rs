@@ -32,7 +32,7 @@ pub struct Launch<'a> {
     pub grants: &'a Grants,
 }
 
-/// Command and input with which a session starts.
+/// Command and input of a session's start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launched {
     /// Program and arguments.

@@ -110,7 +110,7 @@ pub(crate) fn look(
     Ok(Looked { start, told })
 }
 
-/// Time by which the first moment must come. Zero where hooks are known to be off.
+/// Deadline for the first moment. Zero where hooks are known to be off.
 fn deadline(town: &Town, preset: &AgentPreset) -> Duration {
     if preset.client.is_some() && !preset.needs_hooks() && hooks::of(town, preset).are_off() {
         return Duration::ZERO;

@@ -20,7 +20,7 @@ use crate::town::{Caller, Rig, Town};
 /// Bytes of a pattern that a mail's subject shows.
 const SUBJECT_BYTES: usize = 100;
 
-/// The agents for which a pattern is allowed.
+/// Agents that may use a pattern.
 #[derive(Clone, Copy, Debug)]
 pub enum Whom<'r> {
     /// All agents of a rig.

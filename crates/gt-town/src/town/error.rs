@@ -115,7 +115,7 @@ pub enum Error {
     /// The operation did not finish within its time limit.
     #[error("{what}")]
     TimedOut {
-        /// Event for which the engine waited.
+        /// Awaited event.
         what: String,
         /// Action for the user.
         hint: String,

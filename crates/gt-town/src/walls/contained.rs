@@ -19,7 +19,7 @@ use crate::walls::worker_env;
 pub struct Job<'a> {
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// Worktree in which it runs.
+    /// Worktree where it runs.
     pub folder: &'a Path,
     /// The town's worker slot that it uses.
     pub slot: Option<u32>,

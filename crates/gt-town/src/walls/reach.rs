@@ -23,7 +23,7 @@ const ANCESTORS: usize = 12;
 pub struct LeftOut {
     /// Path of the folder.
     pub folder: String,
-    /// Environment or project to which the folder belongs.
+    /// Environment or project of the folder.
     pub why: String,
 }
 
@@ -134,7 +134,7 @@ pub(crate) const NEVER_PASSED: &[&str] = &[
     "GIT_PREFIX",
 ];
 
-/// Variables by which tools take code or build products from elsewhere.
+/// Variables that make tools take code or build products from elsewhere.
 const LEADING_OUT: &[&str] = &[
     "VIRTUAL_ENV",
     "CONDA_PREFIX",

@@ -42,7 +42,7 @@ fn places_of(state: &State, home: &Path, env: &BTreeMap<String, String>) -> Vec<
     [home.join(state.folder)].into_iter().chain(moved.filter(|path| path.is_absolute())).collect()
 }
 
-/// Returns the folders to which variables move the state of clients.
+/// Returns the folders that variables set for the state of clients.
 fn moved(env: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let variables = states().filter_map(|state| state.variable);
     variables.filter_map(|name| env.get(name)).map(PathBuf::from).filter(|path| path.is_absolute()).collect()
@@ -54,7 +54,7 @@ fn replaced() -> impl Iterator<Item = (Client, &'static str)> {
     Client::ALL.into_iter().filter_map(|client| Some((client, client.state().replaced?)))
 }
 
-/// Path at which the sandbox finds such a file.
+/// Path of such a file in the sandbox.
 fn aside(client: Client) -> String {
     format!("/run/gt-{}.json", client.as_str())
 }

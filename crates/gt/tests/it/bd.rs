@@ -15,7 +15,7 @@ mod protocol;
 mod scripts;
 mod verbs;
 
-/// A folder outside of a town, in which the tests call `bd`.
+/// A folder outside of a town, where the tests call `bd`.
 pub struct Project {
     town: Town,
     bd: String,

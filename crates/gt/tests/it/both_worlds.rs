@@ -235,7 +235,7 @@ fn by_bead(events: &[Event]) -> Histories {
     histories.into_iter().map(|(bead, lines)| (bead, in_order(lines))).collect()
 }
 
-/// Lane in which an effect runs. Effects of two lanes run side by side, so chance decides which one ends first.
+/// Lane of an effect. Effects of two lanes run side by side, so chance decides which one ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     Session,

@@ -26,7 +26,7 @@ fn run(town: &Town, program: &str, args: &[&str]) {
     assert_eq!(done.code, 0, "{program} {args:?}: {done:#?}");
 }
 
-/// Removes the town's folder, in which other processes may still write.
+/// Removes the town's folder, while other processes may still write in it.
 fn remove(town: &Town) {
     let is_removed = || output(town.program("rm", town.folder()).args(["-rf", "town"])).code == 0;
     town.wait_until("the town's folder to be removed", is_removed);

@@ -38,7 +38,7 @@ pub struct Kill {
 /// Number of passes of each point by each actor.
 pub type Passes = BTreeMap<(String, Actor), u32>;
 
-/// Payload with which a killed actor unwinds.
+/// Payload of a killed actor's unwinding.
 struct Killed;
 
 #[derive(Default)]

@@ -179,7 +179,7 @@ fn f06_an_idle_town_with_a_sleeping_mayor_prompts_no_agent_and_forks_nothing() {
     town.wait_quiet();
     let heartbeat = || std::fs::metadata(town.root().join("deacon/heartbeat")).unwrap().modified().unwrap();
     let deacon = town.deacon().unwrap();
-    // The work for which it was woken last may still be running.
+    // Its work from the last wake-up may still be running.
     town.let_patrols_pass();
     let before = (prompts(&town).len(), children(deacon), town.ask("SELECT max(seq) FROM events"));
     let (mut last, mut looks) = (heartbeat(), 0);

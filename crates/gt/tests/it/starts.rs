@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use crate::simulated::{ClientManner, SimTown};
 
-/// Number of rounds within which anything must happen for which a test waits.
+/// Limit on the rounds until any awaited event.
 const LIMIT: u32 = 1000;
 
 const WORK: &str = r#"

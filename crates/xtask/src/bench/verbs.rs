@@ -11,7 +11,7 @@ use super::town::{BenchTown, Plan, bead, finish, path, text};
 /// Number of beads in the ledger.
 const BEADS: usize = 1000;
 
-/// A client's message after a tool call, and the file from which it is read.
+/// A client's message after a tool call, and its file.
 const AFTER_TOOL: &str = r#"{"session_id":"5e55","transcript_path":"/t.jsonl","cwd":"/w","hook_event_name":"PostToolUse",
 "tool_name":"Bash","tool_input":{"command":"cargo test"},"tool_response":{"stdout":"ok","stderr":""},"tool_use_id":"t1"}"#;
 const INPUT: &str = "after-tool.json";

@@ -40,7 +40,7 @@ pub struct Plan {
 pub const BUILT: &str = "All of it is built";
 
 impl Plan {
-    /// Returns the rules by which this mayor acts. It first reads the code, with the client's tool and in a shell as agents do.
+    /// Returns this mayor's rules. It first reads the code, with the client's tool and in a shell as agents do.
     /// When a batch is over, it slings what is ready; when nothing is ready, it tells the person. Each rule looks at what was
     /// said and done so far, never at the number of requests.
     pub fn rules(&self) -> Value {

@@ -55,7 +55,7 @@ struct Scenario {
     run: fn(&Outfit) -> Result<String, String>,
 }
 
-/// Programs and options with which scenarios run.
+/// Programs and options of the scenarios.
 pub struct Outfit {
     /// The client, and the `gt` that it works with.
     pub client: Client,

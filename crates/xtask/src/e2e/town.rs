@@ -60,7 +60,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Terms with which workers need not ask, and no test waits.
+    /// Terms that let workers work without asking, so that no test waits.
     pub fn quick(runtime: Runtime) -> Self {
         let pace = "patrol_seconds = 1\nback_off_seconds = 1\nlinger_seconds = 2";
         Self { runtime, pace, may: "trust = \"bypass\"" }

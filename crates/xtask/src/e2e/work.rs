@@ -1,4 +1,4 @@
-//! Scenarios in which the real client's sessions are a town's workers.
+//! Scenarios where the real client's sessions are a town's workers.
 
 use std::time::Duration;
 

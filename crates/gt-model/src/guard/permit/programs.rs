@@ -69,7 +69,7 @@ const READERS: &[&str] = &[
 /// Readers whose first operand is a pattern, unless an option gives the pattern.
 const SEARCHES: &[&str] = &["grep", "egrep", "fgrep", "rg", "sed", "jq", "tr", "fd", "fdfind"];
 
-/// Options with which a reader writes, runs something, or leaves its folder.
+/// Options that let a reader write, run something, or leave its folder.
 const MORE_THAN_READING: &[(&str, &[&str])] = &[
     ("sort", &["-o", "--output", "--compress-program", "-T", "--temporary-directory"]),
     ("tree", &["-o", "-R", "-l"]),

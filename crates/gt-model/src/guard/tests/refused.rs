@@ -390,7 +390,7 @@ fn files_of_others() {
             "echo '{}' > .claude/settings.json",
             "cp x ~/.claude/settings.json",
             "tee .claude/settings.local.json",
-            // Paths of which only the end is known.
+            // Paths with only a known end.
             "echo '{}' > \"$CLAUDE_CONFIG_DIR/settings.json\"",
             "echo '{}' > $(dirname $F)/settings.json",
             "cp x \"$D/.claude/settings.json\"",

@@ -25,7 +25,7 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct At {
     sign: Sign,
-    /// Hash of the token with which the ledger was queried.
+    /// Hash of the token in the ledger's query.
     token: String,
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct Given {
     pub(crate) paths: Vec<String>,
     /// Whether the set-up would make nothing else, so that it need not run.
     pub(crate) has_set_up: bool,
-    /// Tree from which they were built.
+    /// Tree of the build.
     pub(crate) tree: Option<Sha>,
 }
 

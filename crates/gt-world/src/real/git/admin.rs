@@ -33,7 +33,7 @@ impl Admin {
         Place::Worktree { repo: self.repo(), admin: self.folder.clone(), path: self.path.clone() }
     }
 
-    /// Returns the repository to which the worktree belongs.
+    /// Returns the worktree's repository.
     pub(super) fn repo(&self) -> PathBuf {
         self.folder.ancestors().nth(2).unwrap_or(&self.folder).to_owned()
     }

@@ -113,7 +113,7 @@ const PASSED: &[&str] = &[
     "NO_PROXY",
 ];
 
-/// The variable with which git-lfs leaves the pointers of large files in a checkout unchanged.
+/// The variable that makes git-lfs leave the pointers of large files in a checkout unchanged.
 pub(super) const SKIP_LARGE_FILES: &str = "GIT_LFS_SKIP_SMUDGE";
 
 /// How many lines of git's error output an error quotes.

@@ -24,7 +24,7 @@ const FILLING: &str = "worktree";
 /// The driver name that a project gives for files of beads (`issues.jsonl merge=beads`).
 pub(super) const BEADS: &str = "beads";
 
-/// Arguments with which `gt` merges files of beads.
+/// Arguments that make `gt` merge files of beads.
 pub(super) const MERGE_BEADS: &str = "ledger merge-driver %O %A %B";
 
 /// The program of large files. It is made to run in a worktree, and is found by PATH.

@@ -28,7 +28,7 @@ pub(super) const PROGRAM: u32 = 0o100_755;
 /// Limit on the nesting of trees.
 const DEPTH_LIMIT: usize = 1000;
 
-/// The hash by which a repository names its objects.
+/// The hash function for a repository's object ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// SHA-1.

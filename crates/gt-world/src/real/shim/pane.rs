@@ -60,7 +60,7 @@ impl Letters {
         Ok(Self { dir: dir.to_owned(), name, answers: std::os::fd::OwnedFd::from(answers).into() })
     }
 
-    /// Returns the name by which the shim finds the FIFOs.
+    /// Returns the name that leads the shim to the FIFOs.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

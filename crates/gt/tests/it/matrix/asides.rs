@@ -1,4 +1,4 @@
-//! Acts for which the main story has no occasion: verbs of people, workers that hang, crash and move refs, failing
+//! Acts that the main story does not contain: verbs of people, workers that hang, crash and move refs, failing
 //! acts, a red trunk, a rig without gates.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::simulated::{REMOTE, SimTown};
 
-/// Settings with which workers die and hang within few rounds.
+/// Settings that make workers die and hang within few rounds.
 pub const SETTINGS: &str = "max_polecats = 4\nlinger_seconds = 0\nback_off_seconds = 0\nmax_incarnations = 3\n\
                             quiet_minutes = 1\n";
 
@@ -62,7 +62,7 @@ pub fn script() -> Script {
 /// The remote of a second rig, which has no gates.
 const BARE_REMOTE: &str = "https://forge.invalid/bare.git";
 
-/// Number of rounds within which anything must happen for which the test waits.
+/// Limit on the rounds until any awaited event.
 const LIMIT: u32 = 600;
 
 /// Longer than one look, so that pauses and periods of silence end soon.

@@ -20,7 +20,7 @@ use crate::simulated::{REMOTE, SimTown};
 /// Number of ticks within which the story must end.
 const LIMIT: u32 = 2_000;
 
-/// Number of ticks after the end in which nothing may happen any more.
+/// Number of ticks after the end without any further event.
 const REST: u32 = 20;
 
 /// Returns the points that the story passes.

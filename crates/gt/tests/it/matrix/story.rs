@@ -6,7 +6,7 @@ use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest};
 use gt_model::jsonl::{self, Record};
 use jiff::Timestamp;
 
-/// Id of the convoy that has all beads, for which `gt demo verify` looks.
+/// Id of the convoy that has all beads; `gt demo verify` looks for it.
 pub const CONVOY: &str = gt::demo::story::CONVOY;
 
 /// Bead whose first attempt is red.
@@ -18,7 +18,7 @@ pub const BEADS: [&str; 3] = [RED, CONFLICTING[0], CONFLICTING[1]];
 /// Beads that a person slings. The deacon feeds the third one as soon as the convoy has begun.
 pub const SLING: [&str; 4] = ["sling", RED, CONFLICTING[0], RIG];
 
-/// Settings with which a run ends soon.
+/// Settings that let a run end soon.
 pub const SETTINGS: &str = "max_polecats = 3\npatrol_seconds = 1\nlinger_seconds = 0\nback_off_seconds = 0\n";
 
 /// A molecule with the name of the built-in one, without the steps where nothing is decided.

@@ -115,7 +115,7 @@ impl View<'_> {
     }
 
     /// Returns the open beads that hold a bead back directly: its blockers, and children that it waits for.
-    /// Also returns every open parent, whether or not that is held back itself.
+    /// Also returns every open parent, even if nothing holds that parent back.
     pub fn blockers(&self, id: &BeadId) -> LedgerResult<Vec<Blocker>> {
         self.all(super::holding::BLOCKERS, [id.as_str()], |row| {
             Ok(Blocker {

@@ -80,7 +80,7 @@ impl Tx<'_> {
         self.restore_rig(&RigRow { name: name.clone(), prefix, remote, trunk, added_at: self.now() })
     }
 
-    /// Adds a rig from a ledger that was lost, with the time when it was first added.
+    /// Adds a rig of a lost ledger again, with the time when it was first added.
     pub fn restore_rig(&self, rig: &RigRow) -> LedgerResult<()> {
         self.execute(
             "INSERT INTO rigs VALUES (?1, ?2, ?3, ?4, ?5)",

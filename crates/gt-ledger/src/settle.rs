@@ -92,10 +92,10 @@ pub fn member_words(state: MemberState) -> &'static str {
     }
 }
 
-/// How many levels of convoys inside convoys one operation recomputes. The deacon's next patrols do the deeper ones.
+/// Number of levels of nested convoys that one operation recomputes. The deacon's next patrols do the deeper ones.
 const NESTING_LIMIT: usize = 8;
 
-/// Whether the state of its beads closed a convoy, and not a person or agent.
+/// Whether a convoy was closed because of its beads, and not by a person or agent.
 pub fn is_derived(convoy: &Bead) -> bool {
     convoy.close_reason.as_deref().is_some_and(ConvoyState::is_derived)
 }

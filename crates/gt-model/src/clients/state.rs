@@ -7,34 +7,36 @@ use super::Client;
 pub struct State {
     /// The client's folder.
     pub folder: &'static str,
-    /// The variable that moves it.
+    /// Environment variable with another place for that folder, if the client has one.
     pub variable: Option<&'static str>,
-    /// Settings in its folder, and words for every session: an agent reads them, and can't change them.
+    /// Files in the client's folder with settings and instructions for every session. Agents can read them but not change them.
     pub files: &'static [&'static str],
-    /// Folders in it of plugins, commands, hooks and the like: likewise.
+    /// Folders in the client's folder with plugins, commands, hooks and the like. Agents can read them but not change them.
     pub folders: &'static [&'static str],
-    /// Whether a file in a folder of that name, wherever it lies, is one of settings; or a pattern that such a file fits.
+    /// Whether this file name, or a pattern that could match it, names a settings file in a folder like the client's, wherever that
+    /// folder is.
     pub is_settings: fn(&str) -> bool,
-    /// A file right in the home that the client replaces as a whole: sandboxes begin with a copy of it.
+    /// File directly in the home that the client always rewrites completely. Each sandbox starts with a copy of it.
     pub replaced: Option<&'static str>,
-    /// Folders that tell by numbers of processes which sessions run: each sandbox counts its own.
+    /// Folders where the client lists its running sessions by process id. Each sandbox gets its own, because it numbers processes
+    /// itself.
     pub by_process: &'static [&'static str],
-    /// Folders with the client's own program: an agent reads them.
+    /// Folders with the client's own program. Agents can read them.
     pub programs: &'static [&'static str],
-    /// Files with logins, which are never shown.
+    /// Files with logins, which the guard lets no agent read.
     pub secrets: &'static [&'static str],
-    /// Folders where an agent may write by its client's tools: plans, memory.
+    /// Folders where agents may write with their client's tools: plans, memory.
     pub notes: &'static [&'static str],
-    /// Folders and files of a project that steer the client, in small letters.
+    /// Folders and files of a project that steer the client.
     pub steered_by: Steered,
 }
 
-/// Names, in small letters, of what steers a client in a project, wherever it lies.
+/// Names, in lower case, of folders and files that steer a client, anywhere in a project.
 #[derive(Debug)]
 pub struct Steered {
-    /// Of folders.
+    /// Names of folders.
     pub folders: &'static [&'static str],
-    /// Of files.
+    /// Names of files.
     pub files: &'static [&'static str],
 }
 
@@ -53,7 +55,7 @@ pub(super) const UNKNOWN: State = State {
     steered_by: Steered { folders: &[], files: &[] },
 };
 
-/// Clients without an adapter, which a kind of agent may be all the same.
+/// Clients without an adapter (the code for one client's hooks and records). A kind of agent may still run them.
 const OTHERS: &[State] = &[
     State {
         folder: ".codex",
@@ -115,7 +117,7 @@ const OTHERS: &[State] = &[
     State { folder: ".local/share/opencode", folders: &["bin"], ..UNKNOWN },
 ];
 
-/// The states of all clients, those without an adapter as well.
+/// Returns the files of all clients, including those without an adapter.
 pub fn states() -> impl Iterator<Item = &'static State> {
     Client::ALL.into_iter().map(Client::state).chain(OTHERS)
 }
@@ -126,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// A sandbox lets agents write there: the home itself must not be one.
+    /// A sandbox lets agents write in some of these folders, so none may be the home itself.
     #[test]
     fn every_folder_is_one_below_the_home() {
         for state in states() {

@@ -91,7 +91,7 @@ impl Usage {
         let cache = self.cache_creation.as_ref();
         let hour = cache.map_or(0, |cache| cache.ephemeral_1h_input_tokens.0);
         let minutes = cache.map_or(0, |cache| cache.ephemeral_5m_input_tokens.0);
-        // If the duration is not stated, it is the shorter one, which is the client's default.
+        // Without a stated cache duration, the tokens count as cached for five minutes, the client's default.
         let all = self.cache_creation_input_tokens.0.max(hour.saturating_add(minutes));
         Tokens {
             input: self.input_tokens.0,
@@ -118,7 +118,7 @@ impl ModelUsage {
     }
 }
 
-/// Where the subagents of a session have their transcripts: in a folder beside its own.
+/// Returns the folder with the transcripts of a session's subagents, and the ending of their names.
 pub(crate) fn subagents(transcript: &Path) -> (PathBuf, &'static str) {
     (transcript.with_extension("").join("subagents"), ".jsonl")
 }

@@ -104,8 +104,8 @@ fn wall_time(town: &Town, at_us: u64) -> Timestamp {
     clock.now().checked_sub(ago).unwrap_or(Timestamp::MIN)
 }
 
-/// Ends the session of an agent that still asks its model although its turn should have ended. Its client ignored the request or
-/// has no hooks through which to ask.
+/// Ends the session of an agent that still asks its model although its turn should have ended. Its client ignored the request to
+/// end the turn, or has no hooks that could tell it.
 fn end_unless_it_does(
     town: &Town,
     agent: &Agent,

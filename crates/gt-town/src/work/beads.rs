@@ -152,7 +152,7 @@ pub const COMMENT_LIMIT: usize = 1024 * 1024;
 /// Adds a comment to a bead.
 pub fn comment(town: &Town, caller: &Caller, id: &BeadId, text: &str) -> Result<Bead> {
     if text.trim().is_empty() || text.len() > COMMENT_LIMIT || text.contains('\0') {
-        let what = format!("a comment has 1 to {COMMENT_LIMIT} bytes");
+        let what = format!("a comment is a text of 1 to {COMMENT_LIMIT} bytes");
         return Err(Error::Usage { what, hint: "gt bead comment <id> \"…\"".to_owned() });
     }
     town.ledger.write(&caller.name(), "comment", |tx| {

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::bead::Bead;
 use crate::foreign;
+use crate::formula::{Finding, Formula, FormulaError, Library, Overlay, Plan, STEP_LIMIT, StepKind};
 use crate::jsonl::{self, Record};
 use crate::merge::{TakenAway, base_without_lost, import_bead, merge};
 use crate::query::{self, Expr, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError};
@@ -64,6 +65,67 @@ pub fn framed(data: &[u8]) {
         let tags = ["</", "<system", "<user", "<function_calls", "<|"];
         assert!(tags.iter().all(|tag| !framed.to_lowercase().contains(tag)), "{framed:?}");
     }
+}
+
+/// Checks parsing, checking and planning formulas that lines of `%` separate; those that can't be formulas are overlays. The first
+/// one is planned. A plan is finite, ordered by needs, and the same each time. Errors can be shown. Returns the plan, if there is
+/// one.
+pub fn formula(data: &[u8]) -> Option<Plan> {
+    let mut library = Library::default();
+    let mut first = None;
+    for (at, file) in split(data).enumerate() {
+        let text = String::from_utf8_lossy(file);
+        match Formula::parse(if at % 2 == 0 { "a.toml" } else { "b.formula.toml" }, &text) {
+            Ok(formula) => {
+                first.get_or_insert_with(|| formula.name.clone());
+                library.add(formula);
+            }
+            Err(error) => {
+                check_findings(&error);
+                let overlay = Overlay::parse("a.overlay.toml", &text);
+                overlay.map_or_else(|error| check_findings(&error), |overlay| library.overlay(overlay));
+            }
+        }
+    }
+    while let Some(name) = library.missing().map(str::to_owned) {
+        library.absent(&name);
+    }
+    let first = first?;
+    library.check(&first).iter().for_each(check_finding);
+    let resolved = library.resolve(&first).inspect_err(check_findings).ok()?;
+    let plan = resolved.plan(&resolved.sample());
+    assert_eq!(plan, resolved.plan(&resolved.sample()), "the same each time");
+    let plan = plan.inspect_err(check_findings).ok()?;
+    check_plan(&plan);
+    Some(plan)
+}
+
+/// Checks that each step of a plan comes after those that it needs, and that groups need their parts.
+pub fn check_plan(plan: &Plan) {
+    assert!(plan.steps.len() <= STEP_LIMIT);
+    let mut before = BTreeSet::new();
+    for step in &plan.steps {
+        assert!(step.needs.iter().all(|need| before.contains(need.as_str())), "{} comes too early", step.id);
+        assert!(before.insert(step.id.as_str()), "two steps are called {}", step.id);
+        let row = serde_json::to_string(step).expect("a step is a row");
+        assert_eq!(serde_json::from_str::<crate::formula::Step>(&row).as_ref().ok(), Some(step), "{row}");
+    }
+    for step in plan.steps.iter().filter_map(|step| Some((step.parent.as_ref()?, step))) {
+        let group = plan.steps.iter().find(|group| group.id == *step.0);
+        let group = group.unwrap_or_else(|| panic!("{} is a part of no step", step.1.id));
+        assert!(group.needs.contains(&step.1.id) && group.kind == StepKind::Group, "{} closes without it", group.id);
+    }
+}
+
+fn check_findings(error: &FormulaError) {
+    assert!(!error.0.is_empty(), "an error says why");
+    error.0.iter().for_each(check_finding);
+}
+
+fn check_finding(finding: &Finding) {
+    let shown = finding.to_string();
+    assert!(shown.len() <= ERROR_LIMIT, "{} bytes", shown.len());
+    assert!(!shown.contains(|c| foreign::is_unseen(c) && c != '\n'), "what is shown moves nothing: {shown:?}");
 }
 
 fn check_error(text: &str, error: &QueryError) {

@@ -58,6 +58,69 @@ const WORDS: &[&str] = &[
     "9999-12-31T23:59:59Z",
 ];
 
+/// Pieces of formulas.
+const FORMULA_WORDS: &[&str] = &[
+    "\n%\n",
+    "\n",
+    "[",
+    "]",
+    "{",
+    "}",
+    "'",
+    "\"",
+    "\"\"\"",
+    "=",
+    ",",
+    ".",
+    "#",
+    "{{x}}",
+    "{{item}}",
+    "{target}",
+    "{step.id}",
+    "{{",
+    "}}",
+    "gt:clean",
+    "gt:",
+    "[[steps]]\n",
+    "id='a'\n",
+    "id='b'\n",
+    "needs=['a']\n",
+    "needs=['b']\n",
+    "when='{{x}} == y'\n",
+    "loop={count=3}\n",
+    "loop={over=['x','y']}\n",
+    "loop={until='true', max=3}\n",
+    "children=[{id='c'}]\n",
+    "expand='e'\n",
+    "run=['x']\n",
+    "run='x'\n",
+    "gate={type='human'}\n",
+    "[vars.x]\n",
+    "type='list'\n",
+    "required=true\n",
+    "[[template]]\n",
+    "[[legs]]\n",
+    "[synthesis]\n",
+    "[[aspects]]\n",
+    "target='*'\n",
+    "before=[{id='{step.id}.b'}]\n",
+    "extends='f'\n",
+    "version=1\n",
+    "formula='f'\n",
+    "99999999999",
+    "-1",
+    "1979-05-27",
+    "nan",
+    "\u{0}",
+    "\u{202e}",
+    "é",
+    "😀",
+    "*",
+    "?",
+    "skip=['a']\n",
+    "overlay='f'\n",
+];
+
 /// Pieces of frames, and characters that programs take for the end of a line.
 const FRAMES: &[&str] = &[
     "<",
@@ -100,13 +163,13 @@ enum Change {
     Splice(Index, Index, Index, Index),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change(words: &'static [&'static str]) -> impl Strategy<Value = Change> {
     let i = any::<Index>;
     prop_oneof![
         (i(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
         (i(), i()).prop_map(|(from, to)| Change::Cut(from, to)),
         (i(), i()).prop_map(|(from, to)| Change::Double(from, to)),
-        (i(), select(WORDS)).prop_map(|(at, word)| Change::Put(at, word)),
+        (i(), select(words)).prop_map(|(at, word)| Change::Put(at, word)),
         (i(), i(), i(), i()).prop_map(|(at, other, from, to)| Change::Splice(at, other, from, to)),
     ]
 }
@@ -155,7 +218,8 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 
 fn changed(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let corpus = corpus(target);
-    (any::<Index>(), vec(change(), 0..12)).prop_map(move |(seed, changes)| {
+    let words = if target == "formula" { FORMULA_WORDS } else { WORDS };
+    (any::<Index>(), vec(change(words), 0..12)).prop_map(move |(seed, changes)| {
         let mut bytes = corpus[seed.index(corpus.len())].clone();
         changes.iter().for_each(|change| change.make(&mut bytes, &corpus));
         bytes
@@ -167,6 +231,9 @@ fn the_corpus_goes_through() {
     corpus("jsonl").iter().for_each(|bytes| fuzz::jsonl(bytes));
     corpus("query").iter().for_each(|bytes| fuzz::query(bytes));
     corpus("merge").iter().for_each(|bytes| fuzz::merge_sides(bytes));
+    for file in corpus("formula") {
+        assert!(fuzz::formula(&file).is_some(), "each has a plan: {}", String::from_utf8_lossy(&file));
+    }
 }
 
 proptest! {
@@ -190,6 +257,11 @@ proptest! {
     #[test]
     fn no_bytes_at_all_leave_their_frame(bytes in vec(any::<u8>(), 0..400)) {
         fuzz::framed(&bytes);
+    }
+
+    #[test]
+    fn whatever_becomes_of_a_formula_is_planned_or_refused(bytes in changed("formula")) {
+        fuzz::formula(&bytes);
     }
 
     #[test]

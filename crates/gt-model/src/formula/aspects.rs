@@ -5,7 +5,7 @@ use super::source::{Finding, Text};
 use super::syntax::{AspectRule, FormulaKind, StepTemplate};
 use super::text::Scope;
 use super::unroll::{Context, Need, Unroll};
-use super::{STEP_LIMIT, glob, plan};
+use super::{glob, plan};
 
 /// Applies the rules of a formula and of the aspects that it names.
 pub(super) fn apply(unroll: &mut Unroll<'_>, scope: &Scope) -> Result<(), Finding> {
@@ -14,7 +14,7 @@ pub(super) fn apply(unroll: &mut Unroll<'_>, scope: &Scope) -> Result<(), Findin
         apply_rule(unroll, rule, scope)?;
     }
     for name in &resolved.formula.aspect_names {
-        let (rules, scope) = named(resolved, name)?;
+        let (rules, scope) = named(resolved, name, scope)?;
         for rule in rules {
             apply_rule(unroll, rule, &scope)?;
         }
@@ -22,7 +22,7 @@ pub(super) fn apply(unroll: &mut Unroll<'_>, scope: &Scope) -> Result<(), Findin
     Ok(())
 }
 
-fn named<'r>(resolved: &'r Resolved, name: &Text) -> Result<(&'r [AspectRule], Scope), Finding> {
+fn named<'r>(resolved: &'r Resolved, name: &Text, scope: &Scope) -> Result<(&'r [AspectRule], Scope), Finding> {
     let formula = resolved.used.get(&name.value).filter(|formula| formula.kind == FormulaKind::Aspect);
     let Some(formula) = formula else {
         let known = resolved.used.values().filter(|formula| formula.kind == FormulaKind::Aspect);
@@ -31,7 +31,7 @@ fn named<'r>(resolved: &'r Resolved, name: &Text) -> Result<(&'r [AspectRule], S
     };
     let values = plan::values(formula, &Default::default())
         .map_err(|_| name.at.error(format!("aspect {} needs values for its variables, but gets none", formula.name)))?;
-    Ok((&formula.aspects, Scope::new(values)))
+    Ok((&formula.aspects, scope.of(values)))
 }
 
 fn apply_rule(unroll: &mut Unroll<'_>, rule: &AspectRule, scope: &Scope) -> Result<(), Finding> {
@@ -66,15 +66,12 @@ fn around(unroll: &mut Unroll<'_>, rule: &AspectRule, target: usize, scope: &Sco
 
 /// Lets the steps that need a step also need another.
 fn wait_for(unroll: &mut Unroll<'_>, id: &str, last: &Need, existing: usize) -> Result<(), Finding> {
-    for part in &mut unroll.parts[..existing] {
-        if part.needs.iter().any(|need| need.id == id) && part.needs.len() < STEP_LIMIT {
-            part.needs.push(last.clone());
-        }
-    }
-    for needs in unroll.dropped.values_mut().filter(|needs| needs.iter().any(|need| need.id == id)) {
-        needs.push(last.clone());
-    }
-    Ok(())
+    let needs_it = |needs: &Vec<Need>| needs.iter().any(|need| need.id == id);
+    let parts = unroll.parts[..existing].iter_mut().map(|part| &mut part.needs);
+    let waiting: Vec<_> = parts.chain(unroll.dropped.values_mut()).filter(|needs| needs_it(needs)).collect();
+    let count = waiting.len();
+    waiting.into_iter().for_each(|needs| needs.push(last.clone()));
+    unroll.need(count, &last.at)
 }
 
 /// Adds steps that follow each other. Returns the position of the first and the id of the last.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::RULE_LIMIT;
 use super::condition::{Condition, Is};
 use super::library::{Resolved, references};
 use super::source::{At, Finding, Findings, Text};
@@ -43,6 +44,7 @@ impl<'f> Check<'f> {
     fn formula(&mut self) {
         let formula = self.formula;
         self.references();
+        self.rules();
         self.environment();
         self.list(&formula.steps, &[], &mut Vec::new());
         self.list(&formula.legs, LEG_NAMES, &mut Vec::new());
@@ -82,6 +84,13 @@ impl<'f> Check<'f> {
                 let error = name.at.error(format!("no formula is called `{}`", name.value));
                 self.findings.push(error.nearest(&name.value, known));
             }
+        }
+    }
+
+    fn rules(&mut self) {
+        let count = self.formula.aspects.len().max(self.formula.expansions.len());
+        if count > RULE_LIMIT {
+            self.error(&self.formula.at, format!("with what it extends, the formula has more than {RULE_LIMIT} rules"));
         }
     }
 
@@ -144,6 +153,9 @@ impl<'f> Check<'f> {
 
     fn needs(&mut self, step: &StepTemplate, outer: &[BTreeSet<&str>]) {
         for need in step.needs() {
+            if self.findings.is_full() {
+                return;
+            }
             let id = need.value.as_str();
             if !outer.iter().any(|ids| ids.contains(id)) && !is_composed(id, outer) {
                 let error = need.at.error(format!("step `{}` needs `{id}`, which is no step", step.id.value));
@@ -195,7 +207,7 @@ impl<'f> Check<'f> {
     fn name(&mut self, text: &Text, name: &str, whole: &str, names: &[&str]) {
         if self.formula.vars.contains_key(name) {
             self.used.insert(name.to_owned());
-        } else if !names.contains(&name) {
+        } else if !names.contains(&name) && !self.findings.is_full() {
             let known = self.formula.vars.keys().map(String::as_str).chain(names.iter().copied());
             self.findings.push(undeclared(text, name, whole, known));
         }

@@ -8,6 +8,9 @@ use super::syntax::{CheckTemplate, GateTemplate, OnCompleteTemplate, OpensTempla
 use super::text::{Piece, Scope, pieces};
 use super::vars;
 
+/// Maximum length of the name of an agent or a model, in bytes.
+const NAME_LIMIT: usize = 200;
+
 /// Plans a step without parts. Its needs come later.
 pub(super) fn leaf(step: &StepTemplate, id: String, scope: &Scope) -> Result<Step, Finding> {
     let gate = step.gate.as_ref().map(|gate| self::gate(gate, scope)).transpose()?;
@@ -24,7 +27,7 @@ pub(super) fn leaf(step: &StepTemplate, id: String, scope: &Scope) -> Result<Ste
         timeout_seconds: step.timeout_seconds,
         retries: step.retries.unwrap_or_default(),
         on_complete: step.on_complete.as_ref().map(|on_complete| self::on_complete(on_complete, scope)).transpose()?,
-        env: if runs { scope.environment() } else { BTreeMap::new() },
+        env: if runs { scope.environment(&step.id.at)? } else { BTreeMap::new() },
         ..common(step, id, scope)?
     })
 }
@@ -57,13 +60,24 @@ fn common(step: &StepTemplate, id: String, scope: &Scope) -> Result<Step, Findin
         title: optional(&step.title, scope)?.unwrap_or_default(),
         description: optional(&step.description, scope)?.unwrap_or_default(),
         parallel: step.parallel.unwrap_or_default(),
-        agent: optional(&step.agent, scope)?,
-        model: optional(&step.model, scope)?,
+        agent: short(&step.agent, scope)?,
+        model: short(&step.model, scope)?,
         priority: step.priority,
         labels: labels.collect::<Result<_, _>>()?,
         formula: optional(&step.formula, scope)?,
         ..Step::default()
     })
+}
+
+/// Fills a name that parts inherit.
+fn short(text: &Option<Text>, scope: &Scope) -> Result<Option<String>, Finding> {
+    let filled = optional(text, scope)?;
+    match (&filled, text) {
+        (Some(name), Some(text)) if name.len() > NAME_LIMIT => {
+            Err(text.at.error(format!("a name has up to {NAME_LIMIT} bytes")))
+        }
+        _ => Ok(filled),
+    }
 }
 
 fn optional(text: &Option<Text>, scope: &Scope) -> Result<Option<String>, Finding> {
@@ -94,7 +108,10 @@ fn run(run: &RunTemplate, scope: &Scope) -> Result<Run, Finding> {
     Ok(match run {
         RunTemplate::Act(act) => Run::Act(*act),
         RunTemplate::Argv(argv) => Run::Argv(argv_of(argv, scope)?),
-        RunTemplate::Script(text) => Run::Script(text.value.clone()),
+        RunTemplate::Script(text) => {
+            scope.charge(text.value.len(), &text.at)?;
+            Run::Script(text.value.clone())
+        }
     })
 }
 

@@ -10,6 +10,16 @@ use crate::id::sha256_hex;
 /// Maximum number of formulas that extend each other in one chain.
 const CHAIN_LIMIT: usize = 16;
 
+/// Maximum number of formulas that are put together for one, each time that it is extended.
+const EXTENDED_LIMIT: usize = 2000;
+
+/// Formulas that are being extended.
+#[derive(Default)]
+struct Chain {
+    names: Vec<String>,
+    visits: usize,
+}
+
 /// Formulas and overlays that are at hand.
 ///
 /// The caller adds a formula, and then those that [`missing`](Self::missing) names until it names none.
@@ -92,10 +102,12 @@ impl Library {
 
     fn put_together(&self, name: &str) -> Result<(Resolved, Vec<Finding>), FormulaError> {
         let mut findings = Vec::new();
-        let formula = self.extended(name, None, &mut Vec::new(), &mut findings)?;
+        let mut chain = Chain::default();
+        let formula = self.extended(name, None, &mut chain, &mut findings)?;
         let mut used = BTreeMap::new();
         for formula in self.formulas.values() {
-            let formula = self.extended(&formula.name, None, &mut Vec::new(), &mut Vec::new());
+            chain.names.clear();
+            let formula = self.extended(&formula.name, None, &mut chain, &mut Vec::new());
             used.extend(formula.ok().map(|formula| (formula.name.clone(), formula)));
         }
         let hash = self.hash(&formula);
@@ -135,16 +147,20 @@ impl Library {
         &self,
         name: &str,
         from: Option<&At>,
-        chain: &mut Vec<String>,
+        chain: &mut Chain,
         findings: &mut Vec<Finding>,
     ) -> Result<Formula, FormulaError> {
         let Some(own) = self.formulas.get(name) else { return Err(no_formula(name, from, self).into()) };
         let place = from.unwrap_or(&own.at);
-        if chain.iter().any(|known| known == name) || chain.len() >= CHAIN_LIMIT {
-            let way = chain.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(" -> ");
+        if chain.names.iter().any(|known| known == name) || chain.names.len() >= CHAIN_LIMIT {
+            let way = chain.names.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(" -> ");
             return Err(place.error(format!("formulas extend each other: {way}")).into());
         }
-        chain.push(name.to_owned());
+        chain.visits += 1;
+        if chain.visits > EXTENDED_LIMIT {
+            return Err(place.error("too many formulas extend each other").into());
+        }
+        chain.names.push(name.to_owned());
         let mut own = own.clone();
         findings.append(&mut own.findings);
         let mut formula: Option<Formula> = None;
@@ -155,7 +171,7 @@ impl Library {
                 None => parent,
             });
         }
-        chain.pop();
+        chain.names.pop();
         let mut formula = match formula {
             Some(parent) => over(parent, own),
             None => own,

@@ -72,6 +72,9 @@ const PLANNED_ID_LIMIT: usize = 300;
 /// Maximum size of all texts of a plan, in bytes.
 const TEXT_LIMIT: usize = 16 * 1024 * 1024;
 
+/// Maximum number of rules in a file: aspects, expansions by pattern, and changes of an overlay, of each kind.
+const RULE_LIMIT: usize = 500;
+
 /// Maximum number of formulas in a library.
 const LIBRARY_LIMIT: usize = 500;
 

@@ -20,8 +20,10 @@ pub(super) fn apply(formula: &mut Formula, overlay: &Overlay) -> Result<(), Form
         }
     }
     for id in &overlay.skip {
-        if !skip(formula, id) {
-            findings.push(unknown(formula, id));
+        match find(formula, &id.value) {
+            // Steps that need it need what it needed, as for a condition that is false.
+            Some(known) => known.is_skipped = true,
+            None => findings.push(unknown(formula, id)),
         }
     }
     formula.aspects.extend(overlay.insert.iter().cloned());
@@ -81,38 +83,5 @@ fn append(known: &mut StepTemplate, new: &StepTemplate) {
 fn extend<T: Clone>(known: &mut Option<Vec<T>>, more: &Option<Vec<T>>) {
     if let Some(more) = more {
         known.get_or_insert_default().extend(more.iter().cloned());
-    }
-}
-
-/// Removes a step. Steps that need it need what it needed. Returns whether there was one.
-fn skip(formula: &mut Formula, id: &Text) -> bool {
-    let removed = remove(&mut formula.steps, &id.value).or_else(|| remove(&mut formula.legs, &id.value));
-    let Some(removed) = removed else { return false };
-    let mut gone = Vec::new();
-    ids(std::slice::from_ref(&removed), &mut gone);
-    inherit(&mut formula.steps, &gone, removed.needs());
-    inherit(&mut formula.legs, &gone, removed.needs());
-    if let Some(synthesis) = &mut formula.synthesis {
-        inherit(std::slice::from_mut(synthesis), &gone, removed.needs());
-    }
-    true
-}
-
-fn remove(steps: &mut Vec<StepTemplate>, id: &str) -> Option<StepTemplate> {
-    match steps.iter().position(|step| step.id.value == id) {
-        Some(at) => Some(steps.remove(at)),
-        None => steps.iter_mut().find_map(|step| remove(step.children.as_mut()?, id)),
-    }
-}
-
-fn inherit(steps: &mut [StepTemplate], gone: &[&str], needs: &[Text]) {
-    for step in steps {
-        let own = step.needs.get_or_insert_default();
-        let before = own.len();
-        own.retain(|need| !gone.contains(&need.value.as_str()));
-        if own.len() < before {
-            own.extend(needs.iter().cloned());
-        }
-        inherit(step.children.as_deref_mut().unwrap_or_default(), gone, needs);
     }
 }

@@ -10,7 +10,7 @@ use super::source::{At, Finding, FormulaError, Source, Span, Text};
 use super::syntax::{AspectRule, ExpandRule, ExpandTemplate, Formula, FormulaKind, Output, Overlay, StepTemplate};
 use super::text::is_name;
 use super::vars::{DefaultValue, Var, VarKind, compile};
-use super::{FILE_LIMIT, FORMULA_VERSION, steps};
+use super::{FILE_LIMIT, FORMULA_VERSION, RULE_LIMIT, steps};
 
 /// Maximum length of a formula's name.
 const NAME_LIMIT: usize = 100;
@@ -263,7 +263,8 @@ fn check_var(reader: &mut Reader, fields: Fields<'_>, var: &Var) {
 
 fn step_list(reader: &mut Reader, fields: Fields<'_>, name: &'static str, in_template: bool) -> Vec<StepTemplate> {
     let section = if name == "legs" { &keys::LEG } else { &keys::STEP };
-    let items = reader.items(fields, name);
+    let is_rule = ["replace", "append"].contains(&name);
+    let items = if is_rule { reader.rules(fields, name) } else { reader.items(fields, name) };
     items.into_iter().filter_map(|item| steps::step(reader, item, section, in_template)).collect()
 }
 
@@ -277,7 +278,7 @@ fn synthesis(reader: &mut Reader, fields: Fields<'_>) -> Option<StepTemplate> {
 /// Returns the rules and the names in `aspects`.
 fn aspects(reader: &mut Reader, fields: Fields<'_>) -> (Vec<AspectRule>, Vec<Text>) {
     let (mut rules, mut names) = (Vec::new(), Vec::new());
-    for item in reader.items(fields, "aspects") {
+    for item in reader.rules(fields, "aspects") {
         match reader.text_of(item) {
             Some(name) => names.push(name),
             None => rules.extend(aspect(reader, item)),
@@ -305,7 +306,7 @@ fn compose(reader: &mut Reader, fields: Fields<'_>, names: &mut Vec<Text>) -> Ve
     let Some(entry) = fields.get("compose") else { return Vec::new() };
     let Some(fields) = reader.fields(&entry.node, &keys::COMPOSE, "compose") else { return Vec::new() };
     names.extend(reader.texts(fields, "aspects").unwrap_or_default());
-    let items = reader.items(fields, "expand");
+    let items = reader.rules(fields, "expand");
     items.into_iter().filter_map(|item| expand_rule(reader, item)).collect()
 }
 
@@ -364,23 +365,32 @@ fn overlay(reader: &mut Reader, root: &Node<'_>) -> Option<Overlay> {
     let name = reader.text(fields, "overlay");
     let name = if fields.get("step-overrides").is_some() { name } else { reader.required(fields, "overlay", name) };
     let mut insert: Vec<AspectRule> = Vec::new();
-    for item in reader.items(fields, "insert") {
+    for item in reader.rules(fields, "insert") {
         insert.extend(aspect(reader, item));
     }
     let mut overlay = Overlay {
         name: name.map(|name| name.value).unwrap_or_else(|| stem(&reader.source.file)),
         vars: vars(reader, fields, &["vars"]),
-        skip: reader.texts(fields, "skip").unwrap_or_default(),
+        skip: skip(reader, fields),
         replace: step_list(reader, fields, "replace", false),
         append: step_list(reader, fields, "append", false),
         insert,
         at: reader.at(Span::default()),
         findings: Vec::new(),
     };
-    for item in reader.items(fields, "step-overrides") {
+    for item in reader.rules(fields, "step-overrides") {
         step_override(reader, item, &mut overlay);
     }
     Some(overlay)
+}
+
+fn skip(reader: &mut Reader, fields: Fields<'_>) -> Vec<Text> {
+    let mut ids = reader.texts(fields, "skip").unwrap_or_default();
+    if let Some(one_more) = ids.get(RULE_LIMIT) {
+        reader.error(one_more.at.span, format!("`skip` has more than {RULE_LIMIT} items"));
+        ids.truncate(RULE_LIMIT);
+    }
+    ids
 }
 
 /// Returns the name of a file without its folder and its endings.

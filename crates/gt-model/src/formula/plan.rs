@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::library::Resolved;
 use super::source::{Finding, Findings, FormulaError, Text};
-use super::step::{Plan, Product, StepKind};
+use super::step::{Acceptance, Plan, Product, StepKind};
 use super::syntax::{Formula, FormulaKind, Output, StepTemplate};
 use super::text::{Scope, Value};
 use super::unroll::{Context, Need, Part, Unroll};
-use super::{EDGE_LIMIT, aspects};
+use super::{EDGE_LIMIT, TEXT_LIMIT, aspects};
 
 impl Resolved {
     /// Plans the formula with values for its variables. The same formula and values always give the same plan.
@@ -18,6 +18,12 @@ impl Resolved {
     pub fn plan(&self, given: &BTreeMap<String, String>) -> Result<Plan, FormulaError> {
         let values = values(&self.formula, given)?;
         Ok(self.plan_with(values, false)?)
+    }
+
+    /// Returns values that the variables may have: their defaults where they have some.
+    pub fn sample(&self) -> BTreeMap<String, String> {
+        let samples = self.formula.vars.iter();
+        samples.map(|(name, var)| (name.clone(), var.sample_text())).collect()
     }
 
     /// Plans all steps, whatever their conditions say, with values that the variables may have.
@@ -151,15 +157,14 @@ fn finish(unroll: Unroll<'_>) -> Result<Vec<Part>, Finding> {
     let Unroll { mut parts, index, dropped, .. } = unroll;
     let mut edges = 0;
     for at in 0..parts.len() {
-        let needs = without_dropped(&parts[at].needs, &dropped);
+        let (needs, seen) = without_dropped(&parts[at].needs, &dropped);
         parts[at].needs = needs;
         inherit(&mut parts, at, &index);
         check_needs(&parts[at], &index)?;
-        edges += parts[at].needs.len() + 1;
+        edges += parts[at].needs.len() + seen + 1;
         if edges > EDGE_LIMIT {
-            return Err(parts[at]
-                .at
-                .error(format!("the steps of the plan need each other more than {EDGE_LIMIT} times")));
+            let message = format!("the steps of the plan need each other more than {EDGE_LIMIT} times");
+            return Err(parts[at].at.error(message));
         }
     }
     move_checks(&mut parts)?;
@@ -173,10 +178,10 @@ fn finish(unroll: Unroll<'_>) -> Result<Vec<Part>, Finding> {
     Ok(parts)
 }
 
-/// Replaces each need of a dropped step by what that step needed.
-fn without_dropped(needs: &[Need], dropped: &HashMap<String, Vec<Need>>) -> Vec<Need> {
+/// Replaces each need of a dropped step by what that step needed. Also returns how many needs it followed.
+fn without_dropped(needs: &[Need], dropped: &HashMap<String, Vec<Need>>) -> (Vec<Need>, usize) {
     if needs.iter().all(|need| !dropped.contains_key(&need.id)) {
-        return needs.to_vec();
+        return (needs.to_vec(), 0);
     }
     let (mut kept, mut seen) = (Vec::new(), HashSet::new());
     let mut left: Vec<&Need> = needs.iter().rev().collect();
@@ -189,7 +194,7 @@ fn without_dropped(needs: &[Need], dropped: &HashMap<String, Vec<Need>>) -> Vec<
             None => kept.push(need.clone()),
         }
     }
-    kept
+    (kept, seen.len())
 }
 
 /// A part that needs no other part of its group needs what the group needs. Agent and model come from the group too.
@@ -228,29 +233,41 @@ fn check_needs(part: &Part, index: &HashMap<String, usize>) -> Result<(), Findin
 
 /// Gives the checks of groups to those of their parts that no other part needs.
 fn move_checks(parts: &mut [Part]) -> Result<(), Finding> {
-    if parts.iter().all(|part| part.step.kind != StepKind::Group || part.step.acceptance.is_empty()) {
+    let has_checks = |part: &Part| part.step.kind == StepKind::Group && !part.step.acceptance.is_empty();
+    if !parts.iter().any(has_checks) {
         return Ok(());
     }
-    let needed: HashSet<(Option<usize>, String)> =
-        parts.iter().flat_map(|part| part.needs.iter().map(|need| (part.parent, need.id.clone()))).collect();
+    let mut last: HashMap<usize, Vec<usize>> = HashMap::new();
+    let needed: HashSet<(Option<usize>, &str)> =
+        parts.iter().flat_map(|part| part.needs.iter().map(|need| (part.parent, need.id.as_str()))).collect();
+    for (at, part) in parts.iter().enumerate() {
+        if let Some(parent) = part.parent.filter(|_| !needed.contains(&(part.parent, &part.step.id))) {
+            last.entry(parent).or_default().push(at);
+        }
+    }
+    let mut moved = 0;
     for group in 0..parts.len() {
-        if parts[group].step.kind != StepKind::Group || parts[group].step.acceptance.is_empty() {
+        if !has_checks(&parts[group]) {
             continue;
         }
         let checks = std::mem::take(&mut parts[group].step.acceptance);
-        let mut is_run = false;
-        for part in parts.iter_mut().filter(|part| part.parent == Some(group)) {
-            if !needed.contains(&(Some(group), part.step.id.clone())) {
-                part.step.acceptance.extend(checks.iter().cloned());
-                is_run = true;
-            }
+        let takers = last.get(&group).map_or(&[][..], Vec::as_slice);
+        moved += takers.len() * checks.iter().map(check_size).sum::<usize>();
+        if takers.is_empty() || moved > TEXT_LIMIT {
+            let why = if takers.is_empty() { "no part that runs them" } else { "too many parts that run them" };
+            return Err(parts[group].at.error(format!("step `{}` has checks, but {why}", parts[group].step.id)));
         }
-        if !is_run {
-            let message = format!("step `{}` has checks, but no part that runs them", parts[group].step.id);
-            return Err(parts[group].at.error(message));
-        }
+        takers.iter().for_each(|at| parts[*at].step.acceptance.extend(checks.iter().cloned()));
     }
     Ok(())
+}
+
+/// Returns about how many bytes a check takes.
+fn check_size(check: &Acceptance) -> usize {
+    match check {
+        Acceptance::Act(_) => 32,
+        Acceptance::Command(argv) => 32 + argv.iter().map(|word| 32 + word.len()).sum::<usize>(),
+    }
 }
 
 /// Sorts the parts so that each comes after those that it needs, as close to the written order as possible.

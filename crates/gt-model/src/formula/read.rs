@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::keys::{Foreign, Section};
 use super::node::{Entry, Node, Value};
 use super::source::{At, Findings, Source, Span, Text};
-use super::vars;
+use super::{RULE_LIMIT, vars};
 
 pub(super) struct Reader {
     pub source: Arc<Source>,
     pub findings: Findings,
+    /// Number of steps read so far.
+    pub steps: usize,
 }
 
 /// Entries of a table whose keys are known.
@@ -37,7 +39,7 @@ impl<'n> Fields<'n> {
 
 impl Reader {
     pub fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), findings: Findings::default() }
+        Self { source: Arc::clone(source), findings: Findings::default(), steps: 0 }
     }
 
     pub fn at(&self, span: Span) -> At {
@@ -73,7 +75,7 @@ impl Reader {
 
     fn check_key(&mut self, section: &'static Section, entry: &Entry<'_>) {
         let (key, at) = (entry.key.as_ref(), self.at(entry.key_span));
-        if section.key(key).is_some() {
+        if section.key(key).is_some() || self.findings.is_full() {
             return;
         }
         match section.foreign(key) {
@@ -206,6 +208,16 @@ impl Reader {
             Value::List(_) | Value::Table(_) | Value::Other => return None,
         };
         Some(Text { value, at: self.at(node.span) })
+    }
+
+    /// Returns the items of a list of rules, which are few.
+    pub fn rules<'n>(&mut self, fields: Fields<'n>, name: &'static str) -> Vec<&'n Node<'n>> {
+        let mut items = self.items(fields, name);
+        if let Some(one_more) = items.get(RULE_LIMIT) {
+            self.error(one_more.span, format!("`{name}` has more than {RULE_LIMIT} items"));
+            items.truncate(RULE_LIMIT);
+        }
+        items
     }
 
     /// Returns the items of a list of tables. A table stands for a list of one.

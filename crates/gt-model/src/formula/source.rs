@@ -13,13 +13,26 @@ const FINDING_LIMIT: usize = 100;
 /// Maximum number of characters of a line that a finding shows, before and from the marker.
 const SHOWN_CHARS: usize = 60;
 
+/// Maximum number of known words among which the nearest is looked for.
+const NEAREST_LIMIT: usize = 1000;
+
+/// Maximum difference in length between a word and the nearest one, in bytes.
+const NEAREST_LENGTH: usize = 10;
+
 /// Text of one file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Source {
     /// Path or name that findings show.
     pub file: String,
     /// Content.
     pub text: String,
+}
+
+impl fmt::Debug for Source {
+    /// Writes the file, without the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)
+    }
 }
 
 impl Source {
@@ -102,21 +115,22 @@ pub enum Severity {
 }
 
 /// Something to say about a place in a formula.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Its weight.
     pub severity: Severity,
-    /// File, as in [`Source::file`].
-    pub file: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
+    /// Its place.
+    pub at: At,
     /// Message.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// The part of the line that is shown.
+}
+
+/// Place of a finding, and the part of its line that is shown.
+struct Shown {
+    line: usize,
+    column: usize,
     text: String,
     /// Number of characters of `text` before the marker.
     before: usize,
@@ -124,29 +138,58 @@ pub struct Finding {
     marked: usize,
 }
 
-impl Finding {
-    fn new(severity: Severity, at: &At, message: String) -> Self {
-        let text = &at.source.text;
-        let start = at.span.start.min(text.len());
-        let (before, rest) = text.split_at_checked(start).unwrap_or((text, ""));
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let left: Vec<char> = before[line_start..].chars().collect();
-        let line_rest = rest.split('\n').next().unwrap_or_default();
-        let span = rest.get(..at.span.end.saturating_sub(start)).unwrap_or(rest);
+impl At {
+    /// Returns line and column, both from 1. The column counts characters.
+    pub fn line_and_column(&self) -> (usize, usize) {
+        let (before, _) = self.split();
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.bytes().filter(|byte| *byte == b'\n').count() + 1, before[start..].chars().count() + 1)
+    }
+
+    fn split(&self) -> (&str, &str) {
+        let text = &self.source.text;
+        text.split_at_checked(self.span.start.min(text.len())).unwrap_or((text, ""))
+    }
+
+    fn shown(&self) -> Shown {
+        let (line, column) = self.line_and_column();
+        let (before, rest) = self.split();
+        let left: Vec<char> = before[before.rfind('\n').map_or(0, |newline| newline + 1)..].chars().collect();
+        let span = rest.get(..self.span.end.saturating_sub(self.span.start)).unwrap_or(rest);
         let marked = span.split('\n').next().unwrap_or_default().trim_end().chars().count();
         let skipped = left.len().saturating_sub(SHOWN_CHARS);
-        let shown = left[skipped..].iter().copied().chain(line_rest.chars().take(SHOWN_CHARS));
-        Self {
-            severity,
-            file: at.source.file.clone(),
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: left.len() + 1,
-            message,
-            hint: None,
-            text: foreign::one_line(shown.collect::<String>().trim_end()),
+        let right = rest.split('\n').next().unwrap_or_default().chars().take(SHOWN_CHARS);
+        let text: String = left[skipped..].iter().copied().chain(right).collect();
+        Shown {
+            line,
+            column,
+            text: foreign::one_line(text.trim_end()),
             before: left.len() - skipped,
             marked: marked.clamp(1, SHOWN_CHARS),
         }
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written<'f> {
+            severity: Severity,
+            file: &'f str,
+            line: usize,
+            column: usize,
+            message: &'f str,
+            hint: Option<&'f str>,
+        }
+        let (line, column) = self.at.line_and_column();
+        let (file, message, hint) = (&self.at.source.file, &self.message, self.hint.as_deref());
+        Written { severity: self.severity, file, line, column, message, hint }.serialize(serializer)
+    }
+}
+
+impl Finding {
+    fn new(severity: Severity, at: &At, message: String) -> Self {
+        Self { severity, at: at.clone(), message, hint: None }
     }
 
     /// Adds what to do.
@@ -159,7 +202,8 @@ impl Finding {
     /// Adds the nearest of the known words, if there is one.
     #[must_use]
     pub fn nearest<'k>(self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
-        match crate::vocabulary::nearest(word, known) {
+        let similar = known.into_iter().filter(|known| known.len().abs_diff(word.len()) <= NEAREST_LENGTH);
+        match crate::vocabulary::nearest(word, similar.take(NEAREST_LIMIT)) {
             Some(nearest) => self.hint(format!("did you mean `{nearest}`?")),
             None => self,
         }
@@ -170,13 +214,14 @@ impl fmt::Display for Finding {
     /// Writes the message, the place, and the line with a marker under the place. No character of the file reaches the terminal
     /// that the terminal would act on.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.line.to_string();
+        let shown = self.at.shown();
+        let number = shown.line.to_string();
         let margin = " ".repeat(number.len());
         let ignored = if self.severity == Severity::Ignored { "ignored: " } else { "" };
         writeln!(f, "{ignored}{}", foreign::one_line(&self.message))?;
-        writeln!(f, "{margin}--> {}:{}:{}", foreign::one_line(&self.file), self.line, self.column)?;
-        writeln!(f, "{margin} |\n{number} | {}", self.text)?;
-        write!(f, "{margin} | {}{}", " ".repeat(self.before), "^".repeat(self.marked))?;
+        writeln!(f, "{margin}--> {}:{}:{}", foreign::one_line(&self.at.source.file), shown.line, shown.column)?;
+        writeln!(f, "{margin} |\n{number} | {}", shown.text)?;
+        write!(f, "{margin} | {}{}", " ".repeat(shown.before), "^".repeat(shown.marked))?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n{margin} = {}", foreign::one_line(hint)))
     }
 }
@@ -202,8 +247,13 @@ impl From<Finding> for FormulaError {
 pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
+    /// Returns whether more findings would be left out.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= FINDING_LIMIT
+    }
+
     pub(super) fn push(&mut self, finding: Finding) {
-        if self.0.len() < FINDING_LIMIT {
+        if !self.is_full() {
             self.0.push(finding);
         }
     }
@@ -214,7 +264,8 @@ impl Findings {
 
     /// Returns what was collected, in the order of the places.
     pub(super) fn sorted(mut self) -> Vec<Finding> {
-        self.0.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
+        let place = |finding: &Finding| (finding.at.source.file.clone(), finding.at.span.start);
+        self.0.sort_by_cached_key(place);
         self.0
     }
 

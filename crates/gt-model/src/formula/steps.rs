@@ -27,6 +27,11 @@ pub(super) fn step(
     section: &'static Section,
     in_template: bool,
 ) -> Option<StepTemplate> {
+    reader.steps += 1;
+    if reader.steps > STEP_LIMIT {
+        reader.error(node.span, format!("the file has more than {STEP_LIMIT} steps"));
+        return None;
+    }
     let fields = reader.fields(node, section, "step")?;
     let id = reader.text(fields, "id");
     let id = reader.required(fields, "id", id).filter(|id| check_id(reader, id, in_template))?;
@@ -125,7 +130,7 @@ fn check(reader: &mut Reader, node: &Node<'_>) -> Option<CheckTemplate> {
     if let Some(name) = text.value.strip_prefix("gt:") {
         return act(reader, &text, name).map(CheckTemplate::Act);
     }
-    let words = text.value.split_whitespace();
+    let words = text.value.split_whitespace().take(ARGV_LIMIT + 1);
     let words = words.map(|word| Text { value: word.to_owned(), at: text.at.within(word) }).collect();
     argv_of(reader, node, words).map(CheckTemplate::Command)
 }

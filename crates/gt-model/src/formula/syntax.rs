@@ -133,6 +133,8 @@ pub struct StepTemplate {
     pub focus: Option<Text>,
     /// Formula that the worker of a leg follows.
     pub formula: Option<Text>,
+    /// Whether an overlay leaves it out.
+    pub is_skipped: bool,
 }
 
 /// A check as written.
@@ -318,6 +320,7 @@ impl StepTemplate {
             on_complete: None,
             focus: None,
             formula: None,
+            is_skipped: false,
         }
     }
 

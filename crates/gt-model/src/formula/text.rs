@@ -1,9 +1,11 @@
 //! Texts with variables: `{{name}}`, and `{name}` for what an expansion or an aspect gives.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::source::{Finding, Text};
+use super::source::{At, Finding, Text};
+use super::{FILE_LIMIT, TEXT_LIMIT};
 
 /// Part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,18 +108,38 @@ pub(super) struct Scope {
     /// Variables of the formula.
     pub vars: Rc<BTreeMap<String, Value>>,
     /// Names of a round, a leg or an output: `{{item}}`.
-    locals: Vec<(&'static str, String)>,
+    locals: Vec<(&'static str, Rc<str>)>,
     /// Names in single braces: `{target}`.
-    given: Vec<(String, String)>,
+    given: Vec<(String, Rc<str>)>,
+    /// Bytes of all texts so far, shared by all scopes of a plan.
+    bytes: Rc<Cell<usize>>,
 }
+
+/// Bytes that each text takes, beside its content.
+const TEXT_COST: usize = 64;
 
 impl Scope {
     pub fn new(vars: BTreeMap<String, Value>) -> Self {
         Self { vars: Rc::new(vars), ..Self::default() }
     }
 
+    /// Returns a scope with other variables, for another formula of the same plan.
     #[must_use]
-    pub fn with(&self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn of(&self, vars: BTreeMap<String, Value>) -> Self {
+        Self { bytes: Rc::clone(&self.bytes), ..Self::new(vars) }
+    }
+
+    /// Counts a text of the plan. Fails if all together are too large.
+    pub fn charge(&self, bytes: usize, at: &At) -> Result<(), Finding> {
+        self.bytes.set(self.bytes.get().saturating_add(bytes).saturating_add(TEXT_COST));
+        if self.bytes.get() > TEXT_LIMIT {
+            return Err(at.error(format!("the texts of the plan have more than {TEXT_LIMIT} bytes")));
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn with(&self, name: &'static str, value: impl Into<Rc<str>>) -> Self {
         let mut scope = self.clone();
         scope.locals.retain(|(known, _)| *known != name);
         scope.locals.push((name, value.into()));
@@ -125,7 +147,7 @@ impl Scope {
     }
 
     #[must_use]
-    pub fn giving(&self, name: &str, value: impl Into<String>) -> Self {
+    pub fn giving(&self, name: &str, value: impl Into<Rc<str>>) -> Self {
         let mut scope = self.clone();
         scope.given.retain(|(known, _)| known != name);
         scope.given.push((name.to_owned(), value.into()));
@@ -133,19 +155,23 @@ impl Scope {
     }
 
     pub fn var(&self, name: &str) -> Option<&str> {
-        let local = self.locals.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        let local = self.locals.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref());
         local.or_else(|| self.vars.get(name).map(|value| value.text.as_str()))
     }
 
     fn given(&self, name: &str) -> Option<&str> {
-        self.given.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.given.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
     }
 
-    /// Returns all names that a script gets in its environment.
-    pub fn environment(&self) -> BTreeMap<String, String> {
-        let vars = self.vars.iter().map(|(name, value)| (env_name(name), value.text.clone()));
-        let locals = self.locals.iter().map(|(name, value)| (env_name(name), value.clone()));
-        vars.chain(locals).collect()
+    /// Returns all names that a program gets in its environment, with their values.
+    pub fn environment(&self, at: &At) -> Result<BTreeMap<String, String>, Finding> {
+        let vars = self.vars.iter().map(|(name, value)| (name.as_str(), value.text.as_str()));
+        let locals = self.locals.iter().map(|(name, value)| (*name, value.as_ref()));
+        let one = |(name, value): (&str, &str)| {
+            self.charge(name.len() + value.len(), at)?;
+            Ok((env_name(name), value.to_owned()))
+        };
+        vars.chain(locals).map(one).collect()
     }
 
     /// Replaces all names in a text. A value is data: nothing in it is replaced.
@@ -161,7 +187,11 @@ impl Scope {
                 },
                 Piece::Given { name, whole } => out.push_str(self.given(name).unwrap_or(whole)),
             }
+            if out.len() > FILE_LIMIT {
+                return Err(text.at.error(format!("the text has more than {FILE_LIMIT} bytes with its values")));
+            }
         }
+        self.charge(out.len(), &text.at)?;
         Ok(out)
     }
 

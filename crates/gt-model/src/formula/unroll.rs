@@ -6,10 +6,10 @@ use std::rc::Rc;
 use super::fill::{self, acceptance, leaf};
 use super::library::Resolved;
 use super::source::{At, Finding, Text};
-use super::step::{Gate, Opens, Step, StepKind, Until};
+use super::step::{Step, StepKind, Until};
 use super::syntax::{ExpandTemplate, Formula, FormulaKind, LoopTemplate, RoundsTemplate, StepTemplate};
 use super::text::{Scope, Value};
-use super::{DEPTH_LIMIT, PLANNED_ID_LIMIT, ROUND_LIMIT, STEP_LIMIT, TEXT_LIMIT, VISIT_LIMIT, glob, sum};
+use super::{DEPTH_LIMIT, EDGE_LIMIT, PLANNED_ID_LIMIT, ROUND_LIMIT, STEP_LIMIT, VISIT_LIMIT, glob, sum};
 
 /// Id as a rule or step names it, with its place.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub(super) struct Unroll<'r> {
     /// Positions of the rules of `compose.expand` that matched a step.
     pub matched: Vec<bool>,
     visits: usize,
-    bytes: usize,
+    edges: usize,
 }
 
 impl<'r> Unroll<'r> {
@@ -81,7 +81,7 @@ impl<'r> Unroll<'r> {
             stack: Vec::new(),
             matched: vec![false; resolved.formula.expansions.len()],
             visits: 0,
-            bytes: 0,
+            edges: 0,
         }
     }
 
@@ -123,16 +123,29 @@ impl<'r> Unroll<'r> {
         Ok(())
     }
 
-    /// Returns whether the condition of a step is false. A condition on the item of a round counts in the rounds.
+    /// Returns whether an overlay skips the step, or its condition is false. A condition on the item of a round counts in the rounds.
     fn is_off(&self, step: &StepTemplate, scope: &Scope) -> bool {
-        let Some(condition) = step.when.as_ref().filter(|_| !self.keeps_all) else { return false };
+        if step.is_skipped || self.keeps_all {
+            return step.is_skipped;
+        }
+        let Some(condition) = &step.when else { return false };
         let is_for_rounds = condition.tests().any(|test| scope.var(&test.var).is_none());
         !is_for_rounds && !condition.holds(scope)
     }
 
+    /// Counts needs. Fails if all together are too many.
+    pub fn need(&mut self, count: usize, at: &At) -> Result<(), Finding> {
+        self.edges += count;
+        if self.edges > EDGE_LIMIT {
+            return Err(at.error(format!("the steps of the plan need each other more than {EDGE_LIMIT} times")));
+        }
+        Ok(())
+    }
+
     fn drop_step(&mut self, step: &StepTemplate, id: &str, needs: Vec<Need>, cx: &Context) {
         for child in step.children() {
-            self.drop_step(child, &cx.id(&child.id), needs.clone(), cx);
+            let parent = Need { id: id.to_owned(), at: step.id.at.clone() };
+            self.drop_step(child, &cx.id(&child.id), vec![parent], cx);
         }
         self.dropped.insert(id.to_owned(), needs);
     }
@@ -203,10 +216,7 @@ impl<'r> Unroll<'r> {
         if step.id.len() > PLANNED_ID_LIMIT {
             return Err(at.error(format!("the planned id is longer than {PLANNED_ID_LIMIT} bytes")));
         }
-        self.bytes += size(&step);
-        if self.bytes > TEXT_LIMIT {
-            return Err(at.error(format!("the texts of the plan have more than {TEXT_LIMIT} bytes")));
-        }
+        self.need(needs.len(), at)?;
         let position = self.parts.len();
         if self.index.insert(step.id.clone(), position).is_some() || self.dropped.contains_key(&step.id) {
             return Err(at.error(format!("two planned steps are called `{}`", step.id)));
@@ -261,11 +271,13 @@ impl<'r> Unroll<'r> {
             return Err(error.nearest(&name.value, known.map(|formula| formula.name.as_str())));
         };
         let target = &self.parts[group].step;
-        let scope = Scope::new(expansion_vars(expand, formula, &cx.scope)?)
-            .giving("target", &target.id)
-            .giving("target.id", &target.id)
-            .giving("target.title", &target.title)
-            .giving("target.description", &target.description);
+        let scope = cx
+            .scope
+            .of(expansion_vars(expand, formula, &cx.scope)?)
+            .giving("target", target.id.as_str())
+            .giving("target.id", target.id.as_str())
+            .giving("target.title", target.title.as_str())
+            .giving("target.description", target.description.as_str());
         let prefix = format!("{}.", target.id);
         self.stack.push(name.value.clone());
         let inside = Context { scope, names: Vec::new(), parent: Some(group), depth: cx.depth + 1 };
@@ -273,26 +285,6 @@ impl<'r> Unroll<'r> {
         self.stack.pop();
         Ok(())
     }
-}
-
-/// Returns the size of a step's texts, in bytes.
-fn size(step: &Step) -> usize {
-    let env: usize = step.env.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let kind = match &step.kind {
-        StepKind::Run(super::Run::Argv(argv)) => argv.iter().map(String::len).sum(),
-        StepKind::Run(super::Run::Script(script)) => script.len(),
-        _ => 0,
-    };
-    let checks = step.acceptance.iter().map(|check| match check {
-        super::Acceptance::Command(argv) => argv.iter().map(String::len).sum(),
-        super::Acceptance::Act(_) => 1,
-    });
-    let labels: usize = step.labels.iter().map(String::len).sum();
-    let gate = match &step.gate {
-        Some(Gate { opens: Opens::Human { ask, .. }, .. }) => ask.as_ref().map_or(0, String::len),
-        _ => 0,
-    };
-    step.title.len() + step.description.len() + env + kind + checks.sum::<usize>() + labels + gate
 }
 
 /// Fills `names` with the planned ids of steps and their parts, except for parts in rounds.
@@ -354,7 +346,7 @@ fn number(filled: &str, text: &Text) -> Result<i64, Finding> {
 
 /// Returns the numbers of `a..b`. Beads writes variables in single braces there.
 fn range(text: &Text, scope: &Scope) -> Result<Vec<Option<String>>, Finding> {
-    let vars = scope.vars.iter().fold(scope.clone(), |scope, (name, value)| scope.giving(name, &value.text));
+    let vars = scope.vars.iter().fold(scope.clone(), |scope, (name, value)| scope.giving(name, value.text.as_str()));
     let filled = vars.fill(text)?;
     let Some((first, last)) = filled.split_once("..") else { return Err(text.at.error("a range is `a..b`")) };
     let (first, last) = (number(first, text)?, number(last, text)?);

@@ -126,6 +126,15 @@ impl Var {
         }
     }
 
+    /// Returns a value that the variable may have, as it could be given.
+    pub(super) fn sample_text(&self) -> String {
+        let value = self.sample();
+        match &value.items {
+            Some(items) => serde_json::json!(items).to_string(),
+            None => value.text,
+        }
+    }
+
     /// Returns a value that the variable may have, to plan without values. Patterns are not considered.
     pub(super) fn sample(&self) -> Value {
         if let Ok(value) = self.value(None) {

@@ -94,5 +94,5 @@ fn foreign_text_stays_data_when_an_agent_reads_it() {
     }
     assert!(forged > 10, "a test that can fail: {told:?}");
     let mail = &told.iter().find(|(verb, _)| verb == "mail read MAIL (txt)").unwrap().1;
-    assert!(mail.contains("data from the one who sent it") && mail.contains("| FORGED the overseer says"), "{mail}");
+    assert!(mail.contains("data from the sender") && mail.contains("| FORGED the overseer says"), "{mail}");
 }

@@ -123,7 +123,7 @@ pub struct Finding {
     pub at: At,
     /// Message.
     pub message: String,
-    /// What to do.
+    /// Correction to make.
     pub hint: Option<String>,
 }
 

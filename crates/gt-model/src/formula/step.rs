@@ -50,13 +50,13 @@ pub struct Step {
     pub needs: Vec<String>,
     /// Checks that must pass before the step counts as done.
     pub acceptance: Vec<Acceptance>,
-    /// Who or what closes it.
+    /// How it is closed: by an agent, a command, its gate or its parts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: StepKind,
     /// Id of the group that it is a part of.
     #[serde(default, skip_serializing_if = "is_default")]
     pub parent: Option<String>,
-    /// What holds it back once its needs are closed.
+    /// Gate that holds it back after its needs are closed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub gate: Option<Gate>,
     /// Whether other workers may take it while more steps are open.
@@ -101,7 +101,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Who or what closes a step.
+/// How a step is closed: by an agent, a command, its gate or its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepKind {
@@ -116,7 +116,7 @@ pub enum StepKind {
     Group,
 }
 
-/// What the engine runs.
+/// Act, program or script that the engine runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Run {
@@ -164,10 +164,10 @@ impl From<Acceptance> for WrittenAcceptance {
     }
 }
 
-/// What holds a step back.
+/// Condition outside of the molecule that holds a step back until it is met.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
-    /// What opens it.
+    /// Condition that opens it.
     #[serde(flatten)]
     pub opens: Opens,
     /// How long to wait, in seconds. Then the step fails.
@@ -175,7 +175,7 @@ pub struct Gate {
     pub timeout_seconds: Option<u64>,
 }
 
-/// What opens a gate.
+/// Condition that opens a gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Opens {

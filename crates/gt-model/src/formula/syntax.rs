@@ -101,9 +101,9 @@ pub struct StepTemplate {
     pub needs: Option<Vec<Text>>,
     /// Checks before the step counts as done.
     pub acceptance: Option<Vec<CheckTemplate>>,
-    /// What the engine runs.
+    /// Act, program or script that the engine runs.
     pub run: Option<RunTemplate>,
-    /// What holds the step back.
+    /// Gate that holds the step back.
     pub gate: Option<GateTemplate>,
     /// Condition on variables.
     pub when: Option<Condition>,
@@ -146,7 +146,7 @@ pub enum CheckTemplate {
     Command(Vec<Text>),
 }
 
-/// What the engine runs, as written.
+/// Act, program or script that the engine runs, as written.
 #[derive(Clone, Debug)]
 pub enum RunTemplate {
     /// A named act.
@@ -160,13 +160,13 @@ pub enum RunTemplate {
 /// A gate as written.
 #[derive(Clone, Debug)]
 pub struct GateTemplate {
-    /// What opens it.
+    /// Condition that opens it.
     pub opens: OpensTemplate,
     /// How long to wait, in seconds.
     pub timeout_seconds: Option<u64>,
 }
 
-/// What opens a gate, as written.
+/// Condition that opens a gate, as written.
 #[derive(Clone, Debug)]
 pub enum OpensTemplate {
     /// A person's answer.
@@ -240,7 +240,7 @@ pub struct ExpandTemplate {
     pub vars: Vec<(Text, Text)>,
 }
 
-/// What follows a step, as written.
+/// Molecules that follow a step, as written.
 #[derive(Clone, Debug)]
 pub struct OnCompleteTemplate {
     /// Path of the list in the step's output.
@@ -286,7 +286,7 @@ pub struct Overlay {
     pub skip: Vec<Text>,
     /// Keys of steps to replace.
     pub replace: Vec<StepTemplate>,
-    /// What to add to steps.
+    /// Text to add to steps.
     pub append: Vec<StepTemplate>,
     /// Steps to insert.
     pub insert: Vec<AspectRule>,

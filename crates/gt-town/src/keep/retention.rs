@@ -450,7 +450,7 @@ fn archives_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
     })?;
     for name in names {
         let path = in_town(town, &archive.join(&name));
-        // What crew members left is kept forever.
+        // Archives of crew members are kept forever.
         let is_known = found.contains_key(&path) || name.starts_with(workspaces::ARCHIVED_PREFIX);
         if !is_known && !name.starts_with(GOING_PREFIX) {
             files.unknown.push(path);

@@ -136,6 +136,14 @@ impl View<'_> {
         self.all(&sql, (of.to_string(), unread_only, self.attempt_at(of)?.map(|id| id.0)), mail_row)
     }
 
+    /// Whether a mail was sent at or after a time, by this sender and with this text in its subject, where they are given.
+    pub fn has_mail_since(&self, time: Timestamp, from: Option<&str>, subject: Option<&str>) -> LedgerResult<bool> {
+        let sql = "SELECT 1 FROM deliveries d JOIN beads b ON b.id = d.mail
+                   WHERE unixepoch(d.sent_at) >= ?1 AND (?2 IS NULL OR b.created_by = ?2)
+                     AND (?3 IS NULL OR instr(lower(b.title), lower(?3)) > 0) LIMIT 1";
+        Ok(self.one(sql, (time.as_second(), from, subject), |_| Ok(()))?.is_some())
+    }
+
     /// Returns an agent's copy of a mail.
     pub fn mail(&self, id: &BeadId, of: &Address) -> LedgerResult<Option<Mail>> {
         let sql = format!("{COPIES} WHERE d.mail = ?1 AND d.recipient = ?2 AND d.attempt IS ?3");

@@ -465,6 +465,9 @@ impl Tx<'_> {
             return Ok(false);
         }
         let molecule = self.require_molecule(id)?;
+        if let Some((parent, step)) = &molecule.parent {
+            self.count_needs(*parent, step, -1)?;
+        }
         self.event("molecule-ended", &id.to_string(), molecule.bead.as_ref(), None, Some(&json!(outcome.as_str())))?;
         if molecule.is_ephemeral || outcome == MoleculeOutcome::Burned {
             self.forget_steps(id)?;
@@ -592,6 +595,19 @@ impl Tx<'_> {
             (molecule.0, step, output),
         )?;
         Ok(self.step(molecule, step)?.map_or(0, |step| step.tries))
+    }
+
+    /// Counts a failed check of a step's gate and keeps what it printed. The gate stays closed.
+    pub fn count_gate_try(&self, molecule: MoleculeId, step: &str, output: &str) -> LedgerResult<()> {
+        let sql =
+            "UPDATE steps SET tries = tries + 1, output = ?3 WHERE molecule = ?1 AND id = ?2 AND state = 'waiting'";
+        self.execute(sql, (molecule.0, step, output)).map(drop)
+    }
+
+    /// Counts a round of a loop after which the loop goes on. `group` is the step that holds the rounds.
+    pub fn count_round(&self, molecule: MoleculeId, group: &str, output: &str) -> LedgerResult<()> {
+        let sql = "UPDATE steps SET tries = tries + 1, output = ?3 WHERE molecule = ?1 AND id = ?2 AND done_at IS NULL";
+        self.execute(sql, (molecule.0, group, output)).map(drop)
     }
 
     /// Replaces the definition of a step that has not begun.

@@ -50,6 +50,8 @@ kinds! {
     Feed = "feed",
     /// Condition raised when a ref is not where the town put it. Subject: `<rig>:<ref>`.
     ForeignRef = "foreign-ref",
+    /// Condition raised while a step waits for a person to open its gate. Subject: `<molecule>/<step>`.
+    Gate = "gate",
     /// Condition raised when an agent has died too often to be restarted. Subject: its address.
     GivenUp = "given-up",
     /// A merge request that is held. Derived from the queue, never in the ledger. Subject: the merge request.
@@ -90,6 +92,8 @@ kinds! {
     SettingsChanged = "settings-changed",
     /// Condition raised while the town has spent what a day allows. Subject: `town`.
     Spend = "spend",
+    /// Condition raised while a step of a molecule has failed. Subject: `<molecule>/<step>`.
+    StepFailed = "step-failed",
     /// Condition raised while one agent does not start. Subject: its address.
     StartFails = "start",
     /// Condition raised while a rig's trunk does not pass its gates. Subject: the rig.

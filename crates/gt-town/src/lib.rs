@@ -10,6 +10,7 @@ pub mod effects;
 pub mod keep;
 pub mod lifecycle;
 pub mod mail;
+pub mod molecules;
 pub mod moments;
 pub mod patrol;
 pub mod refinery;

@@ -19,6 +19,7 @@ use crate::effects::{self, Scope};
 use crate::keep::retention::{self, How, Schedule};
 use crate::keep::upkeep::{self, Signs};
 use crate::mail::post;
+use crate::molecules;
 use crate::patrol::standing;
 use crate::patrol::witness::{self, Watch};
 use crate::refinery::back_off::BackOff;
@@ -101,8 +102,20 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     )?;
     note_state(town, ConditionKind::Patrol, "convoys", convoy::repair(town))?;
     did |= convoy::feed(town)? > 0;
+    if scope == Scope::All {
+        did |= follow_molecules(town, memory)?;
+    }
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
     Ok(did)
+}
+
+/// Looks at the molecules, and runs their commands one after the other. A running deacon has threads for that.
+fn follow_molecules(town: &Town, memory: &mut Memory) -> Result<bool> {
+    let pass = molecules::look(town, &mut memory.observed)?;
+    for job in &pass.jobs {
+        molecules::run(town, job)?;
+    }
+    Ok(pass.changed || !pass.jobs.is_empty())
 }
 
 fn rig_names(town: &Town) -> Result<Vec<String>> {
@@ -354,6 +367,7 @@ impl Hands {
         self.running.retain(|(_, thread)| !thread.is_finished());
         self.start(town, HOUSEKEEPING, keep_house)?;
         self.start(town, CHECKPOINTS, keep_checkpoints)?;
+        self.start(town, MOLECULES, run_molecules)?;
         for rig in rig_names(town)? {
             for task in Task::all(town, &rig) {
                 let name = task.thread(&rig);
@@ -369,7 +383,7 @@ impl Hands {
     }
 
     /// Starts a thread for the whole town unless it is running. Measuring many files takes time, and so does git.
-    fn start(&mut self, town: &Town, name: &str, work: fn(&Town, &Bell, &AtomicBool)) -> Result<()> {
+    fn start(&mut self, town: &Town, name: &str, work: fn(&Town, &Arc<Bell>, &AtomicBool)) -> Result<()> {
         if self.running.iter().any(|(running, _)| running == name) {
             return Ok(());
         }
@@ -397,8 +411,9 @@ const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 /// Name that no rig can have.
 const HOUSEKEEPING: &str = "(retention)";
 const CHECKPOINTS: &str = "(checkpoints)";
+const MOLECULES: &str = "(molecules)";
 
-fn keep_checkpoints(town: &Town, bell: &Bell, stop: &AtomicBool) {
+fn keep_checkpoints(town: &Town, bell: &Arc<Bell>, stop: &AtomicBool) {
     let (mut schedule, mut seen) = (sync::Schedule::default(), 0);
     let mut newer: Option<Town> = None;
     while !stop.load(Ordering::SeqCst) {
@@ -411,7 +426,64 @@ fn keep_checkpoints(town: &Town, bell: &Bell, stop: &AtomicBool) {
     }
 }
 
-fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
+/// Runs the molecules that no worker follows, and the commands and gates of the others.
+fn run_molecules(town: &Town, bell: &Arc<Bell>, stop: &AtomicBool) {
+    let (mut runner, mut observed, mut seen) = (Runner::new(bell.clone()), Observed::default(), 0);
+    let mut newer: Option<Town> = None;
+    while !stop.load(Ordering::SeqCst) {
+        newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
+        let town = newer.as_ref().unwrap_or(town);
+        observed.tick(town.world().clock().monotonic());
+        let looked = molecules::look(town, &mut observed);
+        let next = looked.as_ref().ok().and_then(|pass| pass.next);
+        let result = looked.and_then(|pass| runner.start(town, pass.jobs));
+        note_state(town, ConditionKind::Patrol, "molecules", result)
+            .unwrap_or_else(|error| note_error(town, "molecules", &error));
+        seen = bell.wait(seen, until(town, next));
+    }
+}
+
+/// Returns the time until the next look at molecules: a patrol's interval, or less if a gate opens by itself before.
+fn until(town: &Town, next: Option<jiff::Timestamp>) -> Duration {
+    let now = town.world().clock().now();
+    let left = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
+    left.map_or(pace(town), |left| left.clamp(SHORTEST_WAIT, pace(town)))
+}
+
+/// Shortest time between two looks at molecules that nothing else asked for.
+const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+
+/// Threads that run commands of molecules, one command each.
+struct Runner {
+    bell: Arc<Bell>,
+    running: Vec<(molecules::Job, std::thread::JoinHandle<()>)>,
+}
+
+impl Runner {
+    fn new(bell: Arc<Bell>) -> Self {
+        Self { bell, running: Vec::new() }
+    }
+
+    /// Starts those jobs that are not running, as many as the machine has cores, but at least two at once.
+    fn start(&mut self, town: &Town, jobs: impl IntoIterator<Item = molecules::Job>) -> Result<()> {
+        self.running.retain(|(_, thread)| !thread.is_finished());
+        let limit = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        for job in jobs {
+            if self.running.len() >= limit || self.running.iter().any(|(running, _)| *running == job) {
+                continue;
+            }
+            let (town, bell, task) = (town.reopen()?, self.bell.clone(), job.clone());
+            let thread = std::thread::spawn(move || {
+                molecules::run(&town, &task).unwrap_or_else(|error| note_error(&town, "step", &error));
+                bell.ring();
+            });
+            self.running.push((job, thread));
+        }
+        Ok(())
+    }
+}
+
+fn keep_house(town: &Town, bell: &Arc<Bell>, stop: &AtomicBool) {
     let (mut schedule, mut seen) = (Schedule::default(), 0);
     while !stop.load(Ordering::SeqCst) {
         if schedule.is_due(town.world().clock().monotonic()) {

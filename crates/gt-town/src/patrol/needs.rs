@@ -142,6 +142,8 @@ fn command(kind: Kind, subject: &str) -> Option<String> {
     let rig = subject.split(':').next().unwrap_or_default();
     Some(match kind {
         Kind::Approval => format!("gt mq diff {subject}, then gt mq approve {subject}"),
+        Kind::Gate => format!("gt step show {subject}, then gt step gate open|deny {subject}"),
+        Kind::StepFailed => format!("gt step show {subject}, then gt step reopen|skip {subject}"),
         Kind::RigHeld => format!("gt why {subject}, then gt rig prove {subject}"),
         Kind::SettingsChanged => format!("look at the file, restore it, then gt rig release {subject}"),
         Kind::Ungated => format!("gt rig gates add {subject} <name> \"<command>\""),

@@ -404,8 +404,9 @@ pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<Me
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
     let attempt = town.ledger.read(|view| view.attempt(mr.attempt).map_err(Error::from))?;
-    let (kind, runtime) = attempt.map_or((None, None), |attempt| (Some(attempt.agent), attempt.runtime));
-    let crew = Crew::of(town, &rig, kind.as_deref())?.in_runtime(runtime);
+    let runtime = attempt.as_ref().and_then(|attempt| attempt.runtime);
+    let (kind, formula) = attempt.map(|attempt| (attempt.agent, attempt.formula)).unzip();
+    let crew = Crew::of(town, &rig, kind.as_deref(), formula.as_deref())?.in_runtime(runtime);
     let why = format!("a person looked at it and sent it back: {note}");
     town.ledger.write(&caller.name(), "mq reject", |tx| {
         let mr = require_open(tx, &mr)?;

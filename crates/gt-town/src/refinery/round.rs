@@ -319,8 +319,9 @@ impl Refinery<'_> {
     pub(super) fn rework(&mut self, mr: &MergeRequest, why: &str) -> Result<()> {
         let attempt = self.town.ledger.read(|view| view.attempt(mr.attempt).map_err(Error::from))?;
         let budget = self.town.settings.max_reworks;
-        let (kind, runtime) = attempt.map_or((None, None), |attempt| (Some(attempt.agent), attempt.runtime));
-        let sent_back = Crew::of(self.town, self.rig, kind.as_deref())
+        let runtime = attempt.as_ref().and_then(|attempt| attempt.runtime);
+        let (kind, formula) = attempt.map(|attempt| (attempt.agent, attempt.formula)).unzip();
+        let sent_back = Crew::of(self.town, self.rig, kind.as_deref(), formula.as_deref())
             .map(|crew| crew.in_runtime(runtime))
             .and_then(|crew| self.write("rework", |tx| send_back(tx, &crew, mr, why, budget)));
         match sent_back {

@@ -121,7 +121,8 @@ fn ask(town: &Town, rig: &Rig, folder: &Path) -> Result<Vec<String>> {
     // An earlier consent must not influence the answer.
     let mut bare = rig.clone();
     bare.settings.env.direnv.clear();
-    let result = contained::run(town, &bare, &Job { argv, folder, slot: None, timeout: TIME, log: &log })?;
+    let result =
+        contained::run(town, &bare, &Job { argv, folder, slot: None, timeout: TIME, log: &log, env: BTreeMap::new() })?;
     let text = String::from_utf8_lossy(&town.world().disk().read(&log)?.unwrap_or_default()).into_owned();
     if result.end != RunEnd::Passed {
         let what = format!("direnv could not load the .envrc of the trunk:\n{}", result.tail.join("\n"));

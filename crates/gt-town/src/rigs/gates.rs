@@ -1,5 +1,6 @@
 //! Gates: the commands that a merge must pass. This module runs them and reports the results.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -588,7 +589,7 @@ struct Watch<'t> {
 
 impl<'t> Watch<'t> {
     fn begin(town: &'t Town, rig: &'t Rig, folder: &'t Path, tree: &Sha, is_gates: bool) -> Result<Self> {
-        let before = CheckedOut { tree: tree.clone(), changed: std::collections::BTreeMap::new() };
+        let before = CheckedOut { tree: tree.clone(), changed: BTreeMap::new() };
         let mut watch = Self { town, rig, folder, tree: tree.clone(), is_gates, before };
         watch.before = watch.look(false)?;
         Ok(watch)
@@ -684,7 +685,7 @@ fn run_each(
 fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, log: &Path) -> Result<GateRun> {
     let argv = vec!["sh".to_owned(), "-c".to_owned(), gate.run.clone()];
     let timeout = Duration::from_secs(gate.timeout_seconds);
-    let result = contained::run(town, rig, &Job { argv, folder, slot: None, timeout, log })?;
+    let result = contained::run(town, rig, &Job { argv, folder, slot: None, timeout, log, env: BTreeMap::new() })?;
     let failure = match &result.end {
         RunEnd::Passed => None,
         RunEnd::Failed(exit) => Some(match (exit.code, exit.signal) {

@@ -1,5 +1,6 @@
 //! Worktree set-up: prepares a new worktree so that its user can build in it.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -289,7 +290,7 @@ fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) ->
     let log = log_of(rig, label);
     let argv = vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
     let timeout = Duration::from_secs(settings.setup_timeout_seconds);
-    let result = contained::run(town, rig, &Job { argv, folder, slot, timeout, log: &log })?;
+    let result = contained::run(town, rig, &Job { argv, folder, slot, timeout, log: &log, env: BTreeMap::new() })?;
     let why = match result.end {
         RunEnd::Passed => return Ok(()),
         RunEnd::Failed(exit) => exit.code.map_or("failed".to_owned(), |code| format!("failed with exit code {code}")),

@@ -1,6 +1,6 @@
 //! Lanes name the locks of a town. Acts that must not run at the same time share a lane.
 
-use gt_model::id::{AttemptId, IncarnationId, RigName};
+use gt_model::id::{AttemptId, IncarnationId, MoleculeId, RigName, slug};
 
 /// A lane of a town.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Lane {
     SetUpCrew(String),
     /// Acts on one session.
     Session(IncarnationId),
+    /// Runs of one step of a molecule.
+    Step(MoleculeId, String),
     /// Adding and removing rigs.
     Rigs,
     /// Runs of retention.
@@ -35,6 +37,7 @@ impl Lane {
             Self::SetUp(attempt) => format!("set-up-{attempt}"),
             Self::SetUpCrew(name) => format!("set-up-crew-{name}"),
             Self::Session(incarnation) => format!("session-{incarnation}"),
+            Self::Step(molecule, step) => format!("step-{molecule}-{}", slug(step)),
             Self::Rigs => "rigs".to_owned(),
             Self::Retention => "retention".to_owned(),
             Self::LedgerBranch => "ledger-repo".to_owned(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gt_ledger::Attempt;
-use gt_model::id::{IncarnationId, RigName};
+use gt_model::id::{IncarnationId, MoleculeId, RigName};
 use gt_world::LIFE;
 
 /// Folder in a session's folder that the agent and its own `gt` can write. It holds marks of client moments, logs of commands
@@ -68,6 +68,11 @@ impl Layout {
     /// Logs.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
+    }
+
+    /// Output of the commands of a molecule's steps.
+    pub(crate) fn molecule_logs(&self, molecule: MoleculeId) -> PathBuf {
+        self.logs().join("molecules").join(molecule.to_string())
     }
 
     /// The log of the deacon and of boot, a JSON document a line.
@@ -243,6 +248,11 @@ impl RigLayout {
     /// The worktree where gates run.
     pub fn gate_worktree(&self) -> PathBuf {
         self.root.join("refinery/gate")
+    }
+
+    /// Worktree of a molecule that no worker follows.
+    pub(crate) fn molecule_worktree(&self, molecule: MoleculeId) -> PathBuf {
+        self.root.join("refinery").join(molecule.to_string())
     }
 
     /// Logs of gate runs.

@@ -10,6 +10,7 @@
 pub mod config;
 pub mod desired;
 pub(crate) mod error;
+pub mod formula;
 pub mod identity;
 pub mod lane;
 pub mod layout;

@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock};
 use gt_ledger::settle_convoys;
 use gt_ledger::{Ledger, RigRow, WRITE_DEADLINE};
 use gt_model::address::Address;
-use gt_model::formula::{Formula, FormulaError, Library, Overlay, Resolved};
 use gt_model::id::RigName;
 use gt_model::price::Prices;
 use gt_world::faults::Faults;
@@ -69,10 +68,6 @@ pub struct Outside {
     /// Armed fault points.
     pub faults: Faults,
 }
-
-/// Formulas in the binary, by name.
-const BUILT_IN_FORMULAS: &[(&str, &str)] =
-    &[("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml"))];
 
 /// An open town.
 pub struct Town {
@@ -162,56 +157,6 @@ impl Town {
             None => return Err(Error::MissingFile(path)),
         };
         Ok(Rig { row, layout, settings })
-    }
-
-    /// Returns a formula by name, with the formulas that it refers to and their overlays. Of formulas with one name, the rig's
-    /// own comes first, then the town's, then the one in the binary. The town's overlay applies before the rig's.
-    pub fn formula(&self, rig: &Rig, name: &str) -> Result<Resolved> {
-        let mut library = Library::default();
-        if !self.read_formula(rig, name, &mut library)? {
-            return Err(Error::UnknownFormula(name.to_owned()));
-        }
-        while let Some(missing) = library.missing().map(str::to_owned) {
-            if !self.read_formula(rig, &missing, &mut library)? {
-                library.absent(&missing);
-            }
-        }
-        library.resolve(name).map_err(|source| Error::Formula { name: name.to_owned(), source })
-    }
-
-    /// Adds a formula and its overlays to the library. Returns whether there is one.
-    fn read_formula(&self, rig: &Rig, name: &str, library: &mut Library) -> Result<bool> {
-        let invalid = |source: FormulaError| Error::Formula { name: name.to_owned(), source };
-        let endings = ["toml", "formula.toml", "formula.json"];
-        let folders = [rig.layout.formulas(), self.layout.formulas()];
-        let files = folders.iter().flat_map(|folder| endings.map(|ending| folder.join(format!("{name}.{ending}"))));
-        let mut found = None;
-        for path in files {
-            if let Some(text) = self.read_text(&path)? {
-                found = Some(Formula::parse(&path.display().to_string(), &text));
-                break;
-            }
-        }
-        let built_in = BUILT_IN_FORMULAS.iter().find(|(known, _)| *known == name);
-        let found = found.or_else(|| built_in.map(|(name, text)| Formula::parse(&format!("{name}.toml"), text)));
-        let Some(formula) = found.transpose().map_err(invalid)? else { return Ok(false) };
-        library.add(formula);
-        let mut town_overlay = None;
-        for folder in folders.iter().rev() {
-            let path = folder.join(format!("{name}.overlay.toml"));
-            let Some(text) = self.read_text(&path)? else { continue };
-            // The rig's folder is usually a link to the town's.
-            if town_overlay.as_ref() != Some(&text) {
-                library.overlay(Overlay::parse(&path.display().to_string(), &text).map_err(invalid)?);
-            }
-            town_overlay = Some(text);
-        }
-        Ok(true)
-    }
-
-    fn read_text(&self, path: &Path) -> Result<Option<String>> {
-        let bytes = self.world().disk().read_own(path)?;
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Returns the preset of a kind of agent: the settings in town.toml over those in the binary.

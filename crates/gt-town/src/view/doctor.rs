@@ -384,8 +384,12 @@ fn mayors_sandbox_check(town: &Town) -> Option<Check> {
 
 fn formula_check(town: &Town, rig: &Rig) -> Check {
     let name = format!("{}: formula", rig.name());
-    match town.formula(rig, &rig.settings.formula) {
-        Ok(formula) => check(&name, None, &format!("{}, {} steps", formula.formula.name, formula.formula.steps.len())),
+    match town.formula(Some(rig), &rig.settings.formula) {
+        Ok(formula) => check(
+            &name,
+            None,
+            &format!("{}, {} steps", formula.resolved.formula.name, formula.resolved.formula.steps.len()),
+        ),
         Err(error) => check(&name, Some((error.to_string(), "fix or remove that file")), ""),
     }
 }

@@ -1,6 +1,7 @@
 //! Runs agents' code that the town starts itself: gates, set-up and acceptance commands. All of it goes through [`run`], which
 //! gives it an environment, a read-only identity ([`GATE_VARIABLE`]) and, where the rig wants one, a sandbox.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,11 +28,14 @@ pub struct Job<'a> {
     pub timeout: Duration,
     /// File for its output.
     pub log: &'a Path,
+    /// Variables of its environment, beside the worker's.
+    pub env: BTreeMap<String, String>,
 }
 
 /// Runs the command to its end. Fails where its sandbox is not available: then nothing has run, which says nothing of the code.
 pub fn run(town: &Town, rig: &Rig, job: &Job<'_>) -> Result<RunResult> {
     let mut env = worker_env::environment(town, Some(rig), None, job.slot);
+    env.extend(job.env.clone());
     env.insert(GATE_VARIABLE.to_owned(), town.layout.root.display().to_string());
     let bare = ContainedCommand {
         argv: direnv::around(town, rig, job.folder, job.argv.clone())?,

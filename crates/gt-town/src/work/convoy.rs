@@ -54,15 +54,18 @@ pub struct Member {
 
 /// Creates a convoy of beads. If all of them are finished, the convoy is finished at once.
 pub fn create(town: &Town, caller: &Caller, title: &str, members: &[BeadId], manual: bool) -> Result<Bead> {
-    town.ledger.write(&caller.name(), "convoy create", |tx| {
-        require_beads(tx, members)?;
-        let mut convoy = new_convoy(tx, title, members)?;
-        if manual {
-            convoy.labels.push(MANUAL.to_owned());
-        }
-        tx.add_bead(&convoy)?;
-        Ok(convoy)
-    })
+    town.ledger.write(&caller.name(), "convoy create", |tx| create_in(tx, title, members, manual))
+}
+
+/// Creates a convoy inside an operation. `manual`: the deacon does not sling its beads.
+pub(crate) fn create_in(tx: &Tx<'_>, title: &str, members: &[BeadId], manual: bool) -> Result<Bead> {
+    require_beads(tx, members)?;
+    let mut convoy = new_convoy(tx, title, members)?;
+    if manual {
+        convoy.labels.push(MANUAL.to_owned());
+    }
+    tx.add_bead(&convoy)?;
+    Ok(convoy)
 }
 
 /// Adds beads to a convoy.

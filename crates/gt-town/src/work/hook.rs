@@ -1,10 +1,11 @@
 //! The hook: the work that an agent must do now, and its progress through the formula's steps.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gt_ledger::{Attempt, MoleculeStep, StepEnd, Task, Tx, View};
-use gt_model::formula::{Acceptance, Act};
+use gt_ledger::{Attempt, MoleculeStep, StepEnd, StepState, Task, Tx, View};
+use gt_model::formula::{Acceptance, Act, StepKind};
 use gt_model::id::Sha;
 use gt_world::{RunEnd, WorktreeFacts};
 
@@ -68,9 +69,76 @@ fn hooked(town: &Town, caller: &Caller) -> Result<Option<Attempt>> {
     }
 }
 
-/// Returns the first open step whose dependencies are all done.
+/// Returns the step that the worker does next: the first one that is for an agent, is not over, and waits for nothing.
 pub fn current(steps: &[MoleculeStep]) -> Option<&MoleculeStep> {
-    steps.iter().find(|step| step.done_at.is_none())
+    let doable = steps.iter().filter(|step| obstacle(steps, step).is_none());
+    doable.min_by_key(|step| (step.step.priority.unwrap_or(DEFAULT_PRIORITY), step.position))
+}
+
+/// Priority of a step that names none.
+const DEFAULT_PRIORITY: u8 = 2;
+
+/// What keeps a worker from doing a step now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It is over.
+    Over,
+    /// Steps that it needs are not over.
+    Needs(Vec<String>),
+    /// Its gate is closed.
+    Gate,
+    /// The check after the round of the loop before has not passed or failed yet.
+    Round,
+    /// The engine does it.
+    Engine,
+}
+
+impl Obstacle {
+    /// Describes what the step waits for.
+    fn words(&self, step: &str) -> String {
+        match self {
+            Self::Over => format!("step {step} is over"),
+            Self::Needs(needs) => format!("step {step} comes after {}", needs.join(", ")),
+            Self::Gate => format!("the gate of step {step} is closed"),
+            Self::Round => format!("step {step} waits for the check of its loop"),
+            Self::Engine => format!("the town does step {step}"),
+        }
+    }
+}
+
+/// Returns what keeps a worker from doing a step now; `None` if nothing does.
+pub fn obstacle(steps: &[MoleculeStep], step: &MoleculeStep) -> Option<Obstacle> {
+    if step.done_at.is_some() {
+        return Some(Obstacle::Over);
+    }
+    if step.waits > 0 {
+        let is_open = |need: &&String| steps.iter().any(|other| other.step.id == **need && !other.state.frees_others());
+        return Some(Obstacle::Needs(step.step.needs.iter().filter(is_open).cloned().collect()));
+    }
+    if step.step.kind != StepKind::Agent {
+        return Some(Obstacle::Engine);
+    }
+    if step.step.gate.is_some() && step.opened_at.is_none() {
+        return Some(Obstacle::Gate);
+    }
+    let group = step.step.parent.as_deref().and_then(|parent| steps.iter().find(|other| other.step.id == parent));
+    let waits_for_round = |group: &MoleculeStep| {
+        group.step.until.is_some() && step.step.round.is_some_and(|round| group.tries + 1 < round)
+    };
+    group.is_some_and(waits_for_round).then_some(Obstacle::Round)
+}
+
+/// Returns what a molecule waits for, if no step of it can be done by its worker now and some are not over.
+fn waits_in_molecule(steps: &[MoleculeStep]) -> Option<String> {
+    if current(steps).is_some() {
+        return None;
+    }
+    let open = steps.iter().find(|step| step.done_at.is_none() && step.waits == 0);
+    let failed = || steps.iter().find(|step| step.state == StepState::Failed);
+    match open {
+        Some(step) => obstacle(steps, step).map(|obstacle| obstacle.words(&step.step.id)),
+        None => failed().map(|step| format!("step {} failed: a person decides", step.step.id)),
+    }
 }
 
 /// Describes the next task, and returns the command that reports it as done.
@@ -88,7 +156,7 @@ pub(crate) fn next_words(steps: &[MoleculeStep]) -> (String, String) {
 /// Returns what an attempt waits for, if something blocks its bead.
 pub fn waits_for(view: &View<'_>, now: jiff::Timestamp, attempt: &Attempt) -> Result<Option<String>> {
     if !view.is_held(now, &attempt.bead)? {
-        return Ok(None);
+        return Ok(waits_in_molecule(&view.steps(attempt.id)?));
     }
     let blockers: Vec<String> = view.blockers(&attempt.bead)?.into_iter().map(|b| b.id.0).collect();
     Ok(Some(if blockers.is_empty() { "its bead's parent".to_owned() } else { blockers.join(", ") }))
@@ -157,23 +225,28 @@ fn place(town: &Town, attempt: &Attempt) -> Result<Option<(Sha, Option<Sha>)>> {
 }
 
 fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a MoleculeStep> {
-    let is_done = |id: &str| steps.iter().any(|s| s.step.id == id && s.done_at.is_some());
-    let chosen = match id {
-        None => current(steps).ok_or_else(|| Error::refused("every step is done", "gt done submits your work"))?,
-        Some(id) => steps.iter().find(|s| s.step.id == id).ok_or_else(|| Error::Unknown {
-            what: "step",
-            name: format!(
-                "{id}; the steps are {}",
-                steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")
-            ),
-        })?,
+    let Some(id) = id else {
+        return current(steps).ok_or_else(|| match waits_in_molecule(steps) {
+            Some(what) => Error::refused(what, "end your turn: you are woken when you can go on"),
+            None => Error::refused("every step is done", "gt done submits your work"),
+        });
     };
-    let open: Vec<&str> = chosen.step.needs.iter().map(String::as_str).filter(|need| !is_done(need)).collect();
-    if open.is_empty() {
-        return Ok(chosen);
+    let chosen = steps.iter().find(|s| s.step.id == id).ok_or_else(|| Error::Unknown {
+        what: "step",
+        name: format!("{id}; the steps are {}", steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")),
+    })?;
+    match obstacle(steps, chosen) {
+        None => Ok(chosen),
+        // Saying it twice does no harm.
+        Some(Obstacle::Over) if chosen.state == StepState::Done => Ok(chosen),
+        Some(obstacle) => {
+            let hint = match &obstacle {
+                Obstacle::Needs(needs) => format!("gt step done {}", needs.first().map_or("", String::as_str)),
+                _ => "gt mol status shows every step".to_owned(),
+            };
+            Err(Error::refused(obstacle.words(id), hint))
+        }
     }
-    let what = format!("step {} comes after {}", chosen.step.id, open.join(", "));
-    Err(Error::refused(what, format!("gt step done {}", open[0])))
 }
 
 /// Returns the folder for the output of commands that the caller runs. It is in the caller's own session folder, the only one
@@ -200,7 +273,14 @@ fn check_acceptance(town: &Town, logs: &Path, attempt: &Attempt, step: &Molecule
     Ok(())
 }
 
-fn objection(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, check: &Acceptance) -> Result<Option<String>> {
+/// Returns why a check does not pass in an attempt's worktree; `None` if it passes.
+pub(crate) fn objection(
+    town: &Town,
+    rig: &Rig,
+    logs: &Path,
+    attempt: &Attempt,
+    check: &Acceptance,
+) -> Result<Option<String>> {
     let facts = worktree(town, rig, attempt)?;
     match check {
         Acceptance::Act(Act::OwnBranch) => Ok(own_branch(attempt, &facts)),
@@ -258,7 +338,7 @@ fn run_command(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, argv: &[S
     let folder = rig.layout.worktree(&attempt.worker);
     let log = logs.join("acceptance.log");
     let timeout = ACCEPTANCE_TIMEOUT;
-    let job = Job { argv: argv.to_vec(), folder: &folder, slot: None, timeout, log: &log };
+    let job = Job { argv: argv.to_vec(), folder: &folder, slot: None, timeout, log: &log, env: BTreeMap::new() };
     let result = contained::run(town, rig, &job)?;
     Ok(match result.end {
         RunEnd::Passed => None,

@@ -1,5 +1,6 @@
 //! Sling: assigns beads to new workers. One transaction claims all of them or none.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gt_ledger::{Attempt, AttemptMolecule, AttemptOutcome, NewAttempt, Tx};
@@ -7,7 +8,7 @@ use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
-use gt_model::formula::{FormulaKind, Plan, Resolved, Step, StepKind};
+use gt_model::formula::FormulaKind;
 use gt_model::id::{BeadId, Sha};
 use gt_model::merge::split_assignee;
 use gt_model::protocol::Message;
@@ -20,6 +21,7 @@ use crate::agents::sessions;
 use crate::agents::{self, Wish};
 use crate::mail::post;
 use crate::town::error::{Error, Result};
+use crate::town::formula::Found;
 use crate::town::{Caller, Rig, Town};
 use crate::walls::worker_env;
 use crate::work::beads::{self, NewBead};
@@ -38,6 +40,8 @@ pub struct SlingOptions {
     pub convoy: Option<BeadId>,
     /// Kind of agent to use.
     pub agent: Option<String>,
+    /// Formula that the workers follow, instead of the rig's.
+    pub formula: Option<String>,
     /// Runtime of the sessions, whatever rig and town say.
     pub runtime: Option<RuntimeChoice>,
     /// Earlier work to continue, instead of starting from the trunk.
@@ -60,13 +64,13 @@ pub struct Slung {
 pub struct Crew {
     rig: Rig,
     agent: String,
-    formula: Resolved,
+    formula: Found,
     runtime: Option<RuntimeChoice>,
 }
 
 impl Crew {
-    /// Finds the agent kind and formula for a rig's workers.
-    pub fn of(town: &Town, rig: &Rig, agent: Option<&str>) -> Result<Self> {
+    /// Finds the agent kind and formula for a rig's workers. By default both are as the settings say.
+    pub fn of(town: &Town, rig: &Rig, agent: Option<&str>, formula: Option<&str>) -> Result<Self> {
         let kind = agent.or(rig.settings.agent.as_deref()).or(town.settings.agent.as_deref());
         let kind = kind.ok_or_else(|| Error::NeedsPerson {
             what: format!("no kind of agent is set for the rig {}", rig.name()),
@@ -76,8 +80,14 @@ impl Crew {
             ),
         })?;
         town.agent(kind)?;
-        let formula = town.formula(rig, &rig.settings.formula)?;
+        let formula = town.formula(Some(rig), formula.unwrap_or(&rig.settings.formula))?;
         Ok(Self { rig: rig.clone(), agent: kind.to_owned(), formula, runtime: None })
+    }
+
+    /// Finds what a sling's options say, and returns an error now for anything that would make the workers' start fail.
+    fn chosen(town: &Town, rig: &Rig, options: &SlingOptions) -> Result<Self> {
+        let crew = Self::of(town, rig, options.agent.as_deref(), options.formula.as_deref())?;
+        crew.in_runtime(options.runtime).admitted(town)
     }
 
     /// Sets the runtime of the sessions, whatever rig and town say.
@@ -101,8 +111,23 @@ impl Crew {
 
 /// Assigns beads to new polecats (workers) of a rig.
 pub fn sling(town: &Town, caller: &Caller, beads: &[BeadId], rig: &Rig, options: &SlingOptions) -> Result<Slung> {
-    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime).admitted(town)?;
-    let slung = town.ledger.write(&caller.name(), "sling", |tx| sling_in(tx, caller, &crew, beads, options))?;
+    sling_with(town, caller, beads, rig, options, |_| Ok(())).map(|(slung, ())| slung)
+}
+
+/// Slings beads, and makes a further change in the same operation.
+pub(crate) fn sling_with<T>(
+    town: &Town,
+    caller: &Caller,
+    beads: &[BeadId],
+    rig: &Rig,
+    options: &SlingOptions,
+    also: impl FnOnce(&Tx<'_>) -> Result<T>,
+) -> Result<(Slung, T)> {
+    let crew = Crew::chosen(town, rig, options)?;
+    let slung = town.ledger.write(&caller.name(), "sling", |tx| {
+        let slung = sling_in(tx, caller, &crew, beads, options)?;
+        Ok::<_, Error>((slung, also(tx)?))
+    })?;
     town.wake();
     Ok(slung)
 }
@@ -115,7 +140,7 @@ pub fn make_and_sling(
     rig: &Rig,
     options: &SlingOptions,
 ) -> Result<Slung> {
-    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime).admitted(town)?;
+    let crew = Crew::chosen(town, rig, options)?;
     let slung = town.ledger.write(&caller.name(), "do", |tx| {
         let made = new.iter().map(|new| Ok(beads::create_in(tx, caller, new)?.id)).collect::<Result<Vec<_>>>()?;
         sling_in(tx, caller, &crew, &made, options)
@@ -203,15 +228,15 @@ pub(crate) fn hand_out(
         let known = tx.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
         return Err(Error::UnknownRig { name: rig.to_string(), known });
     }
-    let molecule = pour(&crew.formula, bead)?;
+    let molecule = molecule(tx, crew, bead)?;
     let (started_from, why, restores) = before.map_or((None, None, None), |b| (b.head, Some(b.why), b.restores));
     let attempt = tx.open_attempt(&NewAttempt {
         bead: bead.id.clone(),
         rig: rig.clone(),
         worker: free_name(&tx.taken_workers(rig)?),
         agent: crew.agent.clone(),
-        formula: crew.formula.formula.name.clone(),
-        molecule,
+        formula: molecule.0,
+        molecule: molecule.1,
         convoy: convoy.cloned(),
         swarm,
         started_from,
@@ -227,29 +252,23 @@ pub(crate) fn hand_out(
     Ok(attempt)
 }
 
-/// Plans the molecule for a bead. Of the bead, a formula gets those values that it declares.
-fn pour(formula: &Resolved, bead: &Bead) -> Result<AttemptMolecule> {
-    let known = [("issue", &bead.id.0), ("title", &bead.title)];
-    let declared = known.into_iter().filter(|(name, _)| formula.formula.vars.contains_key(*name));
-    let values = declared.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    let name = &formula.formula.name;
-    let plan = formula.plan(&values).map_err(|source| Error::Formula { name: name.clone(), source })?;
-    match unworkable(&plan) {
-        Some(what) => {
-            Err(Error::refused(format!("formula {name} can't be slung: {what}"), "sling with another formula"))
-        }
-        None => Ok(AttemptMolecule::New { hash: formula.hash.clone(), vars: json!(plan.vars), steps: plan.steps }),
+/// Returns the name of the formula and the molecule for a new attempt: the one that was attached to the bead, or a new one.
+fn molecule(tx: &Tx<'_>, crew: &Crew, bead: &Bead) -> Result<(String, AttemptMolecule)> {
+    if let Some(attached) = tx.attached_molecule(&bead.id)? {
+        return Ok((attached.formula, AttemptMolecule::Attached(attached.id)));
     }
-}
-
-/// Returns what in a plan is not for one agent, step by step.
-fn unworkable(plan: &Plan) -> Option<String> {
+    let mut vars = BTreeMap::new();
+    crew.formula.add_bead(&mut vars, bead);
+    let plan = crew.formula.resolved.plan(&vars).map_err(|source| crew.formula.unusable(source))?;
     if plan.kind != FormulaKind::Workflow {
-        return Some("it is not of type workflow".to_owned());
+        return Err(Error::refused(
+            format!("formula {} is not of type workflow: no single worker can follow it", plan.formula),
+            format!("gt formula run {}", plan.formula),
+        ));
     }
-    let is_for_agent = |step: &Step| step.kind == StepKind::Agent && step.gate.is_none() && step.on_complete.is_none();
-    let other = plan.steps.iter().find(|step| !is_for_agent(step))?;
-    Some(format!("no agent can work on its step {}", other.id))
+    let new =
+        AttemptMolecule::New { hash: crew.formula.resolved.hash.clone(), vars: json!(plan.vars), steps: plan.steps };
+    Ok((plan.formula, new))
 }
 
 fn free_name(taken: &[String]) -> String {

@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "sync",
     "lifecycle",
     "refinery",
+    "molecules",
     "patrol",
     "view",
 ];

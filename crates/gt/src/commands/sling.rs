@@ -27,6 +27,9 @@ pub struct SlingArgs {
     /// Kind of agent
     #[arg(long)]
     agent: Option<String>,
+    /// Formula that the workers follow [default: as rig.toml says]
+    #[arg(long)]
+    formula: Option<String>,
     /// Run in a terminal of the town's tmux, or without one [default: as rig.toml and town.toml say]
     #[arg(long, value_enum)]
     runtime: Option<RuntimeArg>,
@@ -40,7 +43,8 @@ pub fn sling(args: &SlingArgs, context: &Context<'_>, console: &mut Console<'_>)
     let convoy =
         args.convoy.as_ref().map(|id| context.town.ledger.read(|view| beads::resolve(view, id))).transpose()?;
     let runtime = args.runtime.map(RuntimeArg::into);
-    let options = SlingOptions { convoy, agent: args.agent.clone(), runtime, before: None };
+    let (agent, formula) = (args.agent.clone(), args.formula.clone());
+    let options = SlingOptions { convoy, agent, formula, runtime, before: None };
     let slung = sling::sling(&context.town, &context.caller, &beads, &rig, &options)?;
     report(context, &slung, console)
 }

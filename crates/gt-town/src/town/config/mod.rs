@@ -122,7 +122,7 @@ impl Read {
             }
             (Self::Rig(settings), Whose::Rig(rig)) => {
                 settings.agent.iter().try_for_each(|kind| town.agent(kind).map(drop))?;
-                town.formula(rig, &settings.formula).map(drop)
+                town.formula(Some(rig), &settings.formula).map(drop)
             }
             (Self::Rig(_), Whose::Town) => Ok(()),
         }

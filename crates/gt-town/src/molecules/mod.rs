@@ -1,0 +1,19 @@
+//! Molecules: formulas that were poured, and the engine that runs them.
+//!
+//! [`pour`] plans a formula and stores its steps. A molecule on a worker's hook is followed by the worker (`work/hook.rs`). The
+//! engine does the rest: [`look`] opens gates, closes groups and hands out steps for agents as beads, and [`run`] runs commands.
+//! [`steps`] has what people do to single steps.
+//!
+//! A crash loses nothing. Each change of a step is one transaction, and a command whose result was not recorded runs again.
+
+mod bond;
+mod gates;
+mod hand_out;
+mod order;
+mod pass;
+mod run;
+pub mod steps;
+
+pub use order::{Order, attach, pour};
+pub use pass::{Job, Pass, look};
+pub use run::run;

@@ -1,0 +1,149 @@
+//! Formulas of a town: where they lie and which one a name means.
+//!
+//! [`Town::formula`] looks for a formula in the rig's folder, in the town's folder, and in the binary, in this order, and puts it together
+//! with the formulas that it refers to and with the overlays of each.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gt_model::bead::Bead;
+use gt_model::formula::{Formula, FormulaError, Library, Overlay, Resolved};
+
+use crate::town::error::{Error, Result};
+use crate::town::{Rig, Town};
+
+/// Formulas in the binary, by name.
+pub const BUILT_IN: &[(&str, &str)] = &[("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml"))];
+
+/// Endings of formula files: our own, and those of beads and the Go Gas Town.
+const ENDINGS: [&str; 3] = ["toml", "formula.toml", "formula.json"];
+
+/// A formula with everything that it is made of.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The formula, put together and checked.
+    pub resolved: Resolved,
+    /// Where its texts were read from, its own first.
+    pub origins: Vec<Origin>,
+}
+
+/// Where a text was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// The binary. The value is the formula's name.
+    BuiltIn(String),
+}
+
+impl Origin {
+    /// Returns the name that errors show.
+    fn shown(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::BuiltIn(name) => format!("{name}.toml"),
+        }
+    }
+}
+
+impl Town {
+    /// Returns the formula with this name, as a rig sees it, or as the town does.
+    pub fn formula(&self, rig: Option<&Rig>, name: &str) -> Result<Found> {
+        let mut reader = Reader { town: self, rig, library: Library::default(), origins: Vec::new() };
+        if !reader.read(name)? {
+            return Err(Error::UnknownFormula(name.to_owned()));
+        }
+        while let Some(missing) = reader.library.missing().map(str::to_owned) {
+            if !reader.read(&missing)? {
+                reader.library.absent(&missing);
+            }
+        }
+        let resolved = reader.library.resolve(name).map_err(|source| unusable(name, source))?;
+        Ok(Found { resolved, origins: reader.origins })
+    }
+}
+
+fn unusable(name: &str, source: FormulaError) -> Error {
+    Error::Formula { name: name.to_owned(), source }
+}
+
+/// Whether a name can be the name of a file in a folder of formulas.
+fn is_plain(name: &str) -> bool {
+    !name.starts_with('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Reads formulas that refer to each other.
+struct Reader<'t> {
+    town: &'t Town,
+    rig: Option<&'t Rig>,
+    library: Library,
+    origins: Vec<Origin>,
+}
+
+impl Reader<'_> {
+    /// Reads a formula and its overlays into the library. Returns whether there is one.
+    fn read(&mut self, name: &str) -> Result<bool> {
+        if !is_plain(name) {
+            return Ok(false);
+        }
+        let Some((origin, text)) = self.own(name)? else { return Ok(false) };
+        self.library.add(Formula::parse(&origin.shown(), &text).map_err(|source| unusable(name, source))?);
+        self.origins.push(origin);
+        let mut before = None;
+        // The town's overlay applies before the rig's.
+        for folder in self.folders().into_iter().rev() {
+            let path = folder.join(format!("{name}.overlay.toml"));
+            let Some(text) = self.text(&path)? else { continue };
+            // The rig's folder is usually a link to the town's.
+            if before.as_ref() != Some(&text) {
+                let overlay = Overlay::parse(&path.display().to_string(), &text);
+                self.library.overlay(overlay.map_err(|source| unusable(name, source))?);
+                self.origins.push(Origin::File(path));
+            }
+            before = Some(text);
+        }
+        Ok(true)
+    }
+
+    /// Returns the folders that may hold formulas, the first first. A rig's folder is usually a link to the town's.
+    fn folders(&self) -> Vec<PathBuf> {
+        let town = self.town.layout.formulas();
+        self.rig.map(|rig| rig.layout.formulas()).into_iter().chain([town]).collect()
+    }
+
+    /// Returns the text of a formula without its overlays.
+    fn own(&self, name: &str) -> Result<Option<(Origin, String)>> {
+        for folder in self.folders() {
+            for ending in ENDINGS {
+                let path = folder.join(format!("{name}.{ending}"));
+                if let Some(text) = self.text(&path)? {
+                    return Ok(Some((Origin::File(path), text)));
+                }
+            }
+        }
+        let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
+        Ok(built_in.map(|(name, text)| (Origin::BuiltIn((*name).to_owned()), (*text).to_owned())))
+    }
+
+    fn text(&self, path: &Path) -> Result<Option<String>> {
+        let bytes = self.town.world().disk().read_own(path)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+impl Found {
+    /// Returns the error that this formula can't be used.
+    pub fn unusable(&self, source: FormulaError) -> Error {
+        unusable(&self.resolved.formula.name, source)
+    }
+
+    /// Adds a bead's id and title to the values of the variables `issue` and `title`, where the formula declares them and they
+    /// have no value.
+    pub fn add_bead(&self, vars: &mut BTreeMap<String, String>, bead: &Bead) {
+        for (name, value) in [("issue", bead.id.as_str()), ("title", bead.title.as_str())] {
+            if self.resolved.formula.vars.contains_key(name) {
+                vars.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            }
+        }
+    }
+}

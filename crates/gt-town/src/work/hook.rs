@@ -233,7 +233,10 @@ fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a Molecul
     };
     let chosen = steps.iter().find(|s| s.step.id == id).ok_or_else(|| Error::Unknown {
         what: "step",
-        name: format!("{id}; the steps are {}", steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")),
+        name: format!(
+            "{id}; the steps are {}",
+            steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")
+        ),
     })?;
     match obstacle(steps, chosen) {
         None => Ok(chosen),

@@ -317,6 +317,8 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         step: {id: text, title: text, description: text, needs: [], acceptance: []}
         done_at: text
         note: null
+        state: text
+        waits: number
       }]
     }
     ");

@@ -98,7 +98,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
 /// Reports an unfinished rig. The town does not know it, and nothing uses it.
 fn unfinished_check(name: &str) -> Check {
     let hint = "run the same gt rig add again, which starts over; or remove the folder";
-    check(&format!("rig {name}"), Some((format!("gt rig add {name} was cut short before the rig was there"), hint)), "")
+    check(&format!("rig {name}"), Some((format!("gt rig add {name} was interrupted before the rig existed"), hint)), "")
 }
 
 /// Checks the deacon. A town that is down is in order; a town that should be up but has no deacon is not.

@@ -70,6 +70,11 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 ];
 
 impl CliError {
+    /// Returns an error for a wrong call.
+    pub fn usage(what: &str, hint: &str) -> Self {
+        Self::Usage { what: what.to_owned(), hint: hint.to_owned() }
+    }
+
     /// Returns the exit code.
     pub fn code(&self) -> u8 {
         match self {

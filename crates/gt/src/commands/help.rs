@@ -190,6 +190,24 @@ mod tests {
         assert_eq!(without, [""; 0]);
     }
 
+    /// Returns the files that the verbs below a command should have, under `commands/`.
+    fn files(command: &Command, below: &str) -> Vec<String> {
+        let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "help" || below.is_empty());
+        let file = |verb: &Command| {
+            let path = format!("{below}{}", verb.get_name().replace('-', "_"));
+            if verb.has_subcommands() { files(verb, &format!("{path}/")) } else { vec![format!("{path}.rs")] }
+        };
+        verbs.flat_map(file).collect()
+    }
+
+    #[test]
+    fn each_verb_has_a_file_of_its_name() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+        let all = files(&command(), "");
+        let missing: Vec<&String> = all.iter().filter(|file| !folder.join(file).exists()).collect();
+        assert!(missing.is_empty() && all.len() > 100, "{missing:?} of {}", all.len());
+    }
+
     #[test]
     fn topics_fit_on_a_screen_and_name_verbs_that_there_are() {
         let command = command();

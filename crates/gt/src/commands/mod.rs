@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::Subcommand;
 
 use crate::Process;
-use crate::cli::*;
+use crate::cli::Cli;
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::CliResult;
@@ -79,8 +79,6 @@ pub enum Verb {
     Do(r#do::DoArgs),
     #[command(subcommand)]
     Mayor(mayor::MayorVerb),
-    /// Beads: what is to be done (also called as `bd`)
-    #[command(display_order = Group::Assign.order())]
     Bead(Box<BeadArgs>),
     #[command(subcommand)]
     Convoy(convoy::ConvoyVerb),
@@ -158,7 +156,7 @@ pub fn grammar() -> clap::Command {
     help::command()
 }
 
-pub use bead::in_bds_words;
+pub use bead::{BeadArgs, BeadFlags, BeadVerb, in_bds_words};
 
 /// Answers arguments meant for the Go `bd` that do not fit our grammar, where it can say more than clap does.
 pub fn unlike_ours(args: &[OsString], error: &clap::Error, console: &mut Console<'_>) -> Option<CliResult> {
@@ -178,7 +176,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Doctor(args) => doctor::doctor(&args, &open()?, console),
         Verb::Do(args) => r#do::r#do(&args, &open()?, console),
         Verb::Mayor(verb) => mayor::mayor(&verb, &open()?, console),
-        Verb::Bead(args) => bead::run(*args, &global, process, console),
+        Verb::Bead(args) => bead::bead(&args, &global, process, console),
         Verb::Convoy(verb) => convoy::convoy(&verb, &open()?, console),
         Verb::Sling(args) => sling::sling(&args, &open()?, console),
         Verb::Unsling(args) => unsling::unsling(&args, &open()?, console),

@@ -335,7 +335,7 @@ fn hostile_input_is_stored_as_data_or_refused() {
     let bell = project.q(&["Ring \u{7}\u{1b}[31m"]);
     assert!(!project.ok(&["list"]).contains('\u{1b}'));
     assert!(!project.ok(&["show", &bell]).contains('\u{7}'));
-    assert!(project.refusal(&["list", "--actor", "a\nb"]).contains("no name"));
+    assert!(project.refusal(&["list", "--actor", "a\nb"]).contains("invalid name"));
     for query in ["(((((", "status=", "title~'", "priority>x", "nofield=1", "\u{0}"] {
         let args: Vec<&str> = vec!["query", query];
         if !query.contains('\0') {
@@ -619,7 +619,7 @@ fn lists_filter_by_due_date_and_metadata() {
     project.ok(&["update", &late, "--due", ""]);
     assert_eq!(project.json(&["list", "--overdue"]), serde_json::json!([]));
     assert_eq!(project.json(&["show", &late])[0]["due_at"], Value::Null);
-    assert!(project.refusal(&["list", "--metadata-field", "team"]).contains("no key=value"));
+    assert!(project.refusal(&["list", "--metadata-field", "team"]).contains("not key=value"));
     assert!(project.refusal(&["create", "X", "--due", "soonish"]).contains("no time"));
 }
 

@@ -86,7 +86,7 @@ fn a_shell_completes_ids_and_names_of_the_town() {
                words=(gt bead import x); _gt";
     check_in(&town, "zsh", &["-f", "-c"], zsh, &format!("{bead}:Fix 'the'  [31mlogin\nfiles\n"));
     let fish = "gt completions fish | source; complete -C 'gt bead show '; complete -C 'bd sho'; complete -C 'gt bead import tow'";
-    let shown = "show\tShow beads whole\ntown.toml\n";
+    let shown = "show\tShow beads in full\ntown.toml\n";
     check_in(&town, "fish", &["--no-config", "-c"], fish, &format!("{bead}\tFix 'the'  [31mlogin\n{shown}"));
 }
 

@@ -47,8 +47,8 @@ impl Plan {
         let gt = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "hand out"}}]);
         let Self { request, file, first: first_title, second: second_title, is_manual } = *self;
         let me = "You are the mayor";
-        let first = format!("(?<first>[a-z]+-[a-z0-9]+) made: {first_title}");
-        let second = format!("(?<second>[a-z]+-[a-z0-9]+) made: {second_title}");
+        let first = format!("(?<first>[a-z]+-[a-z0-9]+) created: {first_title}");
+        let second = format!("(?<second>[a-z]+-[a-z0-9]+) created: {second_title}");
         let make_first = format!("gt bead create '{first_title}' --rig app --acceptance 'there is a file'");
         let make_second =
             format!("gt bead create '{second_title}' --rig app --acceptance 'there is a file' --deps {{{{first}}}}");

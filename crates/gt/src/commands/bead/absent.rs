@@ -27,29 +27,29 @@ const fn not_here(verb: &'static str, why: &'static str, instead: &'static str) 
     Absent { verb, why, instead, is_harmless: false }
 }
 
-const KEPT: &str = "every change is in the ledger at once, and no server is to be told";
+const KEPT: &str = "every change is in the ledger at once, and there is no server to sync with";
 const SHARE: &str = "`gt sync` shares a town's ledger; `bd export -o .beads/issues.jsonl` writes the file for git";
 const COPY: &str = "`gt ledger backup` copies the ledger while others write";
 const STEPS: &str = "workers follow molecules of a town";
-const TRACKER: &str = "no other tracker is reached from here";
+const TRACKER: &str = "gt exchanges nothing with other trackers";
 const SAME: &str = "another verb does that";
 const BY_FILE: &str = "`bd export` and `bd import` exchange JSONL";
 
 const ABSENT: &[Absent] = &[
     nothing_to_do("sync", KEPT, SHARE),
     nothing_to_do("dolt", KEPT, SHARE),
-    nothing_to_do("vc", KEPT, "`bd history <id>` tells what became of a bead"),
-    nothing_to_do("branch", KEPT, "`bd history <id>` tells what became of a bead"),
+    nothing_to_do("vc", KEPT, "`bd history <id>` shows the changes of a bead"),
+    nothing_to_do("branch", KEPT, "`bd history <id>` shows the changes of a bead"),
     nothing_to_do("federation", KEPT, SHARE),
     nothing_to_do("repo", KEPT, SHARE),
     nothing_to_do("daemon", KEPT, "`gt up` starts the daemon of a town"),
     nothing_to_do("daemons", KEPT, "`gt up` starts the daemon of a town"),
-    nothing_to_do("hooks", "git hooks have nothing to do: beads are not in the commits", SHARE),
-    nothing_to_do("hook", "git hooks have nothing to do: beads are not in the commits", SHARE),
+    nothing_to_do("hooks", "git hooks have nothing to do, since beads are not in commits", SHARE),
+    nothing_to_do("hook", "git hooks have nothing to do, since beads are not in commits", SHARE),
     nothing_to_do("backup", "the ledger is one file", COPY),
-    nothing_to_do("gc", "nothing is left over", "`gt ledger vacuum` gives free room back"),
-    nothing_to_do("compact", "nothing is shortened", "`gt ledger vacuum` gives free room back"),
-    nothing_to_do("flatten", "there are no commits to flatten", "`gt ledger vacuum` gives free room back"),
+    nothing_to_do("gc", "nothing is left over", "`gt ledger vacuum` frees unused space"),
+    nothing_to_do("compact", "nothing is shortened", "`gt ledger vacuum` frees unused space"),
+    nothing_to_do("flatten", "there are no commits to flatten", "`gt ledger vacuum` frees unused space"),
     nothing_to_do("cleanup", "nothing is left over", "`bd delete <id>` deletes a bead"),
     nothing_to_do(
         "upgrade",
@@ -66,7 +66,7 @@ const ABSENT: &[Absent] = &[
     not_here("wisp", STEPS, "`bd create --ephemeral` makes a bead that is not exported"),
     not_here("formula", STEPS, "`gt help formulas`"),
     not_here("cook", STEPS, "`gt help formulas`"),
-    not_here("swarm", STEPS, "`gt convoy` keeps beads together that land together"),
+    not_here("swarm", STEPS, "`gt convoy` groups beads that land together"),
     not_here(
         "gate",
         "nothing waits for other systems here",
@@ -75,13 +75,13 @@ const ABSENT: &[Absent] = &[
     not_here("merge-slot", "merges take turns by themselves", "`gt mq list` shows the queue"),
     not_here("mail", "mail belongs to towns", "`gt mail`"),
     not_here("human", "what needs a person is shown by the town", "`gt status`"),
-    not_here("sql", "the ledger's tables are no interface", "`bd query`, or `bd export`"),
+    not_here("sql", "the ledger's tables are not an interface", "`bd query`, or `bd export`"),
     not_here("graph", "one verb draws every graph", "`bd dep tree <id>`, with --mermaid as a flowchart"),
     not_here("diff", "the ledger has no commits", "`bd history <id>`"),
     not_here("restore", "a copy of the ledger is put back as a whole", "`gt ledger restore <file>`"),
     not_here("worktree", "worktrees of a town are made by it", "`gt sling <bead>`, or `git worktree add`"),
-    not_here("rename", "an id is for ever", "`bd create` and `bd supersede <old> --with <new>`"),
-    not_here("rename-prefix", "an id is for ever", "`bd config set issue_prefix <new>` is for new beads"),
+    not_here("rename", "an id never changes", "`bd create` and `bd supersede <old> --with <new>`"),
+    not_here("rename-prefix", "an id never changes", "`bd config set issue_prefix <new>` is for new beads"),
     not_here("assign", SAME, "`bd update <id> --assignee <name>`"),
     not_here("priority", SAME, "`bd update <id> --priority <0 to 4>`"),
     not_here("tag", SAME, "`bd label add <id> <label>`"),

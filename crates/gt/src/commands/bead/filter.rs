@@ -1,16 +1,115 @@
 //! Builds a query from the flags that select beads.
 
+use clap::Args;
 use gt_ledger::BeadFilter;
 use gt_model::query::{Expr, Field, Op, Query, Test, Value};
 use gt_town::Error;
 use gt_town::work::beads;
 use jiff::Timestamp;
 
+use super::fields::priority;
 use super::prefix_of;
 use super::typed;
-use crate::cli::OnlyArgs;
 use crate::context::Context;
 use crate::error::CliError;
+
+/// What beads must be, to be listed or counted.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OnlyArgs {
+    /// Only with this status, or one of several, separated by commas
+    #[arg(long, short, value_delimiter = ',')]
+    pub status: Vec<String>,
+    /// Only of this type, or one of several
+    #[arg(long = "type", short = 't', value_delimiter = ',')]
+    pub issue_type: Vec<String>,
+    /// Not of this type
+    #[arg(long, value_delimiter = ',')]
+    pub exclude_type: Vec<String>,
+    /// Only with this priority
+    #[arg(long, short, value_parser = priority)]
+    pub priority: Option<i64>,
+    /// Only with this priority or a less urgent one
+    #[arg(long, value_parser = priority)]
+    pub priority_min: Option<i64>,
+    /// Only with this priority or a more urgent one
+    #[arg(long, value_parser = priority)]
+    pub priority_max: Option<i64>,
+    /// Only assigned to this agent or person
+    #[arg(long, short)]
+    pub assignee: Option<String>,
+    /// Only unassigned ones
+    #[arg(long, visible_alias = "unassigned", conflicts_with = "assignee")]
+    pub no_assignee: bool,
+    /// Only with all of these labels
+    #[arg(long, short, value_delimiter = ',')]
+    pub label: Vec<String>,
+    /// Only with one of these labels
+    #[arg(long, value_delimiter = ',')]
+    pub label_any: Vec<String>,
+    /// Only without these labels
+    #[arg(long, value_delimiter = ',')]
+    pub exclude_label: Vec<String>,
+    /// Only without any label
+    #[arg(long)]
+    pub no_labels: bool,
+    /// Only these ids, separated by commas
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    pub id: Vec<String>,
+    /// Only with this in the title
+    #[arg(long, visible_alias = "title-contains")]
+    pub title: Option<String>,
+    /// Only with this in the description
+    #[arg(long)]
+    pub desc_contains: Option<String>,
+    /// Only with this in the notes
+    #[arg(long)]
+    pub notes_contains: Option<String>,
+    /// Only without a description
+    #[arg(long)]
+    pub empty_description: bool,
+    /// Only created after this time: 2026-02-01, 7d (ago), yesterday
+    #[arg(long, value_name = "WHEN")]
+    pub created_after: Option<String>,
+    /// Only created before this time
+    #[arg(long, value_name = "WHEN")]
+    pub created_before: Option<String>,
+    /// Only changed after this time
+    #[arg(long, value_name = "WHEN")]
+    pub updated_after: Option<String>,
+    /// Only changed before this time
+    #[arg(long, value_name = "WHEN")]
+    pub updated_before: Option<String>,
+    /// Only closed after this time
+    #[arg(long, value_name = "WHEN")]
+    pub closed_after: Option<String>,
+    /// Only closed before this time
+    #[arg(long, value_name = "WHEN")]
+    pub closed_before: Option<String>,
+    /// Only due at this time or later
+    #[arg(long, value_name = "WHEN")]
+    pub due_after: Option<String>,
+    /// Only due before this time
+    #[arg(long, value_name = "WHEN")]
+    pub due_before: Option<String>,
+    /// Only overdue ones
+    #[arg(long)]
+    pub overdue: bool,
+    /// Only with this value under this key of the metadata
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub metadata_field: Vec<String>,
+    /// Only with this key in the metadata
+    #[arg(long, value_name = "KEY")]
+    pub has_metadata_key: Vec<String>,
+    /// Only children of this bead
+    #[arg(long)]
+    pub parent: Option<String>,
+    /// Only beads without a parent
+    #[arg(long, conflicts_with = "parent")]
+    pub no_parent: bool,
+    /// Only of this rig
+    #[arg(long)]
+    pub rig: Option<String>,
+}
 
 /// Types of beads that are internal records, not work.
 const INFRA: [&str; 5] = ["message", "gate", "agent", "role", "rig"];
@@ -135,14 +234,14 @@ pub fn conditions(only: &OnlyArgs, context: &Context<'_>) -> Result<Conditions, 
     for field in &only.metadata_field {
         if !field.contains('=') {
             let hint = "for example --metadata-field team=core; --has-metadata-key asks for a key only";
-            return Err(CliError::Usage { what: format!("`{field}` is no key=value"), hint: hint.to_owned() });
+            return Err(CliError::Usage { what: format!("`{field}` is not key=value"), hint: hint.to_owned() });
         }
         asked.among(Field::Metadata, std::slice::from_ref(field));
     }
     for key in &only.has_metadata_key {
         if key.contains('=') {
             let hint = "--metadata-field asks for a key with a value".to_owned();
-            return Err(CliError::Usage { what: format!("`{key}` is no key"), hint });
+            return Err(CliError::Usage { what: format!("`{key}` is not a key"), hint });
         }
         asked.among(Field::Metadata, std::slice::from_ref(key));
     }

@@ -1,5 +1,6 @@
-//! `history`: the changes of a bead, from the audit log.
+//! `gt bead history`: the changes of a bead, from the audit log.
 
+use clap::Args;
 use gt_ledger::Event;
 use gt_town::Error;
 use gt_town::work::beads;
@@ -9,6 +10,16 @@ use serde_json::Value;
 use crate::console::{Console, printable};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+
+/// Show what changed in a bead, when, and by whom
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The bead
+    id: String,
+    /// Show at most this many changes, the newest; 0: all
+    #[arg(long, short = 'n', default_value_t = 0)]
+    limit: u32,
+}
 
 /// One change of a bead, or an event about it.
 #[derive(Serialize)]
@@ -39,11 +50,11 @@ struct Change<'e> {
 /// Characters of a value that are shown.
 const SHOWN_CHARS: usize = 100;
 
-/// Runs `history`.
-pub fn run(id: &str, limit: u32, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let limit = if limit == 0 { u32::MAX } else { limit };
+/// Runs `gt bead history`.
+pub fn history(args: &HistoryArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let limit = if args.limit == 0 { u32::MAX } else { args.limit };
     let (id, events) = context.town.ledger.read(|view| {
-        let id = beads::resolve(view, id)?;
+        let id = beads::resolve(view, &args.id)?;
         let events = view.last_events(Some(&id), limit)?;
         Ok::<_, Error>((id, events))
     })?;
@@ -56,7 +67,7 @@ pub fn run(id: &str, limit: u32, context: &Context<'_>, console: &mut Console<'_
     }
     let is_begun = |step: &Step<'_>| matches!(step.event, "bead-created" | "bead-imported");
     if (steps.len() as u64) < u64::from(limit) && !steps.first().is_some_and(is_begun) {
-        console.note("what was before that is forgotten: gt help recovery says for how long events are kept")?;
+        console.note("earlier events are deleted: gt help recovery says how long they are kept")?;
     }
     Ok(0)
 }

@@ -1,5 +1,6 @@
-//! `lint`: finds sections that a bead's texts lack.
+//! `gt bead lint`: finds sections that a bead's texts lack.
 
+use clap::Args;
 use gt_ledger::BeadFilter;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_town::Error;
@@ -9,6 +10,19 @@ use serde_json::json;
 use crate::console::{Console, printable};
 use crate::context::Context;
 use crate::error::CliResult;
+
+/// List beads whose texts lack sections that their type needs
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// Only these beads [default: all open ones]
+    ids: Vec<String>,
+    /// Only of this type
+    #[arg(long = "type", short = 't')]
+    issue_type: Option<String>,
+    /// With this status, or `all`
+    #[arg(long, short)]
+    status: Option<String>,
+}
 
 const STEPS: &str = "Steps to Reproduce";
 const ACCEPTANCE: &str = "Acceptance Criteria";
@@ -34,25 +48,20 @@ fn missing(bead: &Bead) -> Vec<&'static str> {
     sections(&bead.issue_type).iter().copied().filter(|section| !is_there(section)).collect()
 }
 
-/// Runs `lint`. In words, exit code 1 reports a missing section to scripts; JSON has the number.
-pub fn run(
-    ids: &[String],
-    kind: Option<&str>,
-    status: Option<&str>,
-    context: &Context<'_>,
-    console: &mut Console<'_>,
-) -> CliResult {
+/// Runs `gt bead lint`. In words, exit code 1 reports a missing section to scripts; JSON has the number.
+pub fn lint(args: &LintArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let LintArgs { ids, issue_type: kind, status } = args;
     let found = context.town.ledger.read(|view| {
         if !ids.is_empty() {
             return ids.iter().map(|text| beads::require(view, &beads::resolve(view, text)?)).collect();
         }
-        let status = status.unwrap_or(Status::Open.as_str());
+        let status = status.as_deref().unwrap_or(Status::Open.as_str());
         let is_all = status == "all";
         let filter =
             BeadFilter { all: is_all, status: (!is_all).then(|| Status::from(status)), ..BeadFilter::default() };
         Ok::<Vec<Bead>, Error>(view.beads(&filter)?)
     })?;
-    let is_meant = |bead: &&Bead| kind.is_none_or(|kind| bead.issue_type.as_str() == kind);
+    let is_meant = |bead: &&Bead| kind.as_ref().is_none_or(|kind| bead.issue_type.as_str() == kind);
     let lacking: Vec<(&Bead, Vec<&str>)> = found
         .iter()
         .filter(is_meant)
@@ -77,7 +86,7 @@ pub fn run(
         }
     }
     if lacking.is_empty() {
-        console.say("no bead lacks a section that its kind needs")?;
+        console.say("no bead lacks a section that its type needs")?;
     }
     Ok(u8::from(!lacking.is_empty()))
 }

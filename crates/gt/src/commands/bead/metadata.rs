@@ -3,8 +3,7 @@
 use gt_model::bead::Bead;
 use serde_json::{Map, Value};
 
-use super::change::usage;
-use crate::cli::UpdateArgs;
+use super::update::UpdateArgs;
 use crate::error::CliError;
 
 /// Key under which a bead stores it.
@@ -16,13 +15,16 @@ pub fn changed(bead: &Bead, args: &UpdateArgs) -> Result<Option<String>, CliErro
     let mut keys = object(before).unwrap_or_default();
     if let Some(text) = &args.metadata {
         let Some(new) = object(text) else {
-            return Err(usage("--metadata: that is no JSON object", "for example --metadata '{\"team\":\"core\"}'"));
+            return Err(CliError::usage(
+                "--metadata: not a JSON object",
+                "for example --metadata '{\"team\":\"core\"}'",
+            ));
         };
         keys.extend(new);
     }
     for pair in &args.set_metadata {
         let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            return Err(usage(&format!("`{pair}` is no key=value"), "for example --set-metadata team=core"));
+            return Err(CliError::usage(&format!("`{pair}` is not key=value"), "for example --set-metadata team=core"));
         };
         keys.insert(key.to_owned(), typed(value));
     }

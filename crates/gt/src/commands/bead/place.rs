@@ -3,25 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use gt_ledger::View;
-use gt_model::jsonl;
-use gt_town::sync::port::{self, ImportOptions};
 use gt_town::sync::solo;
 use gt_town::town::identity;
 use gt_town::town::layout::Layout;
 use gt_town::work::beads;
 use gt_town::{Caller, Error, Town};
-use serde_json::json;
 
-use super::health;
-use super::words;
+use super::BeadFlags;
 use crate::Process;
-use crate::cli::{BeadFlags, ConfigVerb, Global, InitArgs};
-use crate::console::{self, Console, printable};
+use crate::cli::Global;
+use crate::console;
 use crate::context::{Context, TownHandle, open_town};
-use crate::error::{CliError, CliResult};
-
-/// Version of Go `bd` whose command line this is.
-pub const LEVEL: &str = "1.0.4";
+use crate::error::CliError;
 
 /// Maximum bytes of a name that a caller may give itself.
 const ACTOR_LIMIT: usize = 200;
@@ -68,12 +61,13 @@ fn in_town<'p>(town: TownHandle, actor: Option<&str>, process: &'p Process) -> R
     Ok(Context { town, caller: caller.called(actor), process })
 }
 
-fn actor(flags: &BeadFlags, process: &Process) -> Result<Option<String>, CliError> {
+/// Returns the name that the caller gives itself.
+pub fn actor(flags: &BeadFlags, process: &Process) -> Result<Option<String>, CliError> {
     let named = flags.actor.as_ref().or_else(|| process.env.get("BD_ACTOR")).or_else(|| process.env.get("BEADS_ACTOR"));
     match named {
         Some(name) if name.len() > ACTOR_LIMIT || name.contains(char::is_control) => Err(CliError::Usage {
-            what: "that is no name".to_owned(),
-            hint: format!("--actor wants one line of at most {ACTOR_LIMIT} bytes"),
+            what: "invalid name".to_owned(),
+            hint: format!("--actor needs one line of at most {ACTOR_LIMIT} bytes"),
         }),
         named => Ok(named.cloned()),
     }
@@ -159,32 +153,6 @@ fn redirected(folder: &Path, process: &Process) -> Result<Option<Place>, CliErro
     }
 }
 
-/// Returns the folder in which `init` makes a ledger, where none is named: a redirect's target, or the folder that the worktrees
-/// of a repository share.
-fn new_folder(process: &Process) -> Result<PathBuf, CliError> {
-    let disk = process.outside.world.disk();
-    if let Some(target) = solo::redirect(disk, &process.cwd)? {
-        return Ok(target);
-    }
-    let top = process.cwd.ancestors().find(|folder| disk.exists(&folder.join(".git")));
-    let shared = top.map(|top| solo::shared_beads(disk, top)).transpose()?.flatten();
-    Ok(shared.unwrap_or_else(|| process.cwd.join(".beads")))
-}
-
-/// Finds beads that exist before the ledger does: in its folder, or in this worktree.
-fn beads_before(folder: &Path, process: &Process) -> Result<Option<(PathBuf, Vec<u8>)>, CliError> {
-    let disk = process.outside.world.disk();
-    let above = process.cwd.ancestors().map(|folder| folder.join(".beads"));
-    let here = above.take_while(|beads| !disk.exists(&beads.with_file_name(".git"))).count();
-    let own = process.cwd.ancestors().take(here + 1).map(|folder| folder.join(".beads"));
-    for beads in std::iter::once(folder.to_owned()).chain(own) {
-        if let Some(found) = solo::beads_file(disk, &beads)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
-
 /// Resolves a path that the caller named: a ledger's file, its folder, or the folder above that.
 fn at(path: &Path, process: &Process) -> Place {
     let disk = process.outside.world.disk();
@@ -207,162 +175,12 @@ fn at(path: &Path, process: &Process) -> Place {
     }
 }
 
-fn is_town(folder: &Path, process: &Process) -> bool {
+/// Whether a folder is a town.
+pub fn is_town(folder: &Path, process: &Process) -> bool {
     process.outside.world.disk().exists(&Layout::new(folder).settings())
 }
 
-/// Runs `init`.
-pub fn init(args: &InitArgs, flags: &BeadFlags, process: &Process, console: &mut Console<'_>) -> CliResult {
-    if let Some(town) = process.cwd.ancestors().find(|folder| is_town(folder, process)) {
-        return Err(CliError::Engine(Error::refused(
-            format!("{} is in a town, which has its ledger", process.cwd.display()),
-            format!("bd list --db {} shows it; a project of its own: gt rig add <name> <url>", town.display()),
-        )));
-    }
-    let env = process.env.get("BEADS_DIR").map(PathBuf::from);
-    let named = flags.db.clone().or(env).map(|path| process.cwd.join(path));
-    let folder = match named {
-        Some(path) if path.extension().is_some_and(|kind| kind == "db") => path.parent().map(Path::to_owned),
-        named => named,
-    };
-    let folder = folder.map_or_else(|| new_folder(process), Ok)?;
-    let disk = process.outside.world.disk();
-    let before = if disk.exists(&folder.join(solo::FILE)) { None } else { beads_before(&folder, process)? };
-    let text = before.as_ref().map_or(&[][..], |(_, text)| text);
-    match &before {
-        Some((path, _)) => refuse_unread(path, text)?,
-        None if args.from_jsonl && !disk.exists(&folder.join(solo::FILE)) => {
-            return Err(Error::MissingFile(folder.join("issues.jsonl")).into());
-        }
-        None => {}
-    }
-    let known = solo::known_prefix(disk, &folder, text)?;
-    let by_name = || solo::prefix_of(folder.parent().unwrap_or(&process.cwd));
-    let prefix = args.prefix.clone().or(known).unwrap_or_else(by_name);
-    let prefix = prefix.trim_end_matches('-');
-    let town = solo::create(&folder, prefix, process.outside.clone())?;
-    let name = actor(flags, process)?.or_else(|| process.env.get("USER").cloned());
-    let caller = Caller::overseer().called(name.as_deref());
-    let imported = port::import(&town, &caller, text, ImportOptions::default())?;
-    let path = folder.join(solo::FILE);
-    if console.is_json() {
-        let beads = imported.added;
-        return console
-            .document(&json!({ "path": folder, "database_path": path, "prefix": prefix, "imported": beads }));
-    }
-    let said = format!("{} is made; new beads are {prefix}-…", path.display());
-    words::say(console, &said, &format!("bd initialized successfully: {said}"))?;
-    if let Some((from, _)) = &before {
-        console.say(&format!("{} beads were taken in from {}", imported.added, from.display()))?;
-        super::say_imported(&imported, console)?;
-    }
-    Ok(0)
-}
-
-/// Refuses to start from a file of beads that can't be read whole: the next export would lose what was not read.
-fn refuse_unread(path: &Path, text: &[u8]) -> Result<(), CliError> {
-    match jsonl::records(text).find_map(Result::err) {
-        None => Ok(()),
-        Some(error) => Err(Error::refused(
-            format!("no ledger was made: {} can't be read: {error}", path.display()),
-            "mend that line, or move the file away",
-        )
-        .into()),
-    }
-}
-
-/// Runs `version`.
-pub fn version(console: &mut Console<'_>) -> CliResult {
-    let own = format!("gt {}", env!("CARGO_PKG_VERSION"));
-    if console.is_json() {
-        return console.document(&json!({ "version": LEVEL, "build": own }));
-    }
-    console.line(&format!("bd version {LEVEL} ({own})"))?;
-    Ok(0)
-}
-
-fn prefix(view: &View<'_>, context: &Context<'_>) -> Result<String, Error> {
+/// Returns the prefix of new beads.
+pub fn prefix(view: &View<'_>, context: &Context<'_>) -> Result<String, Error> {
     beads::prefix_for(view, context.rig_here().as_deref(), &context.caller)
-}
-
-/// Runs `where`.
-pub fn place_of(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let path = context.town.ledger.path();
-    let prefix = context.town.ledger.read(|view| prefix(view, context))?;
-    if console.is_json() {
-        let folder = path.parent();
-        return console.document(&json!({ "path": folder, "database_path": path, "prefix": prefix }));
-    }
-    console.line(&format!("{}\nprefix {prefix}", path.display()))?;
-    Ok(0)
-}
-
-/// Runs `info`.
-pub fn info(with_schema: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let schema = with_schema.then(|| health::schema(context)).transpose()?;
-    let path = context.town.ledger.path();
-    let now = context.town.world().clock().now();
-    let (prefix, numbers, config) = context
-        .town
-        .ledger
-        .read(|view| Ok::<_, Error>((prefix(view, context)?, view.statistics(now)?, solo::settings(view)?)))?;
-    if console.is_json() {
-        let mut document = json!({
-            "database_path": path,
-            "mode": "direct",
-            "issue_count": numbers.total,
-            "issue_prefix": prefix,
-            "config": config,
-            "version": LEVEL,
-            "gt_version": env!("CARGO_PKG_VERSION"),
-        });
-        if let Some(schema) = schema {
-            document["schema"] = schema;
-        }
-        return console.document(&document);
-    }
-    console.line(&format!("ledger  {}\nprefix  {prefix}\nbeads   {}", path.display(), numbers.total))?;
-    if let Some(schema) = schema {
-        console.line(&format!("tables  version {}: {}", schema["schema_version"], schema["tables"]))?;
-    }
-    Ok(0)
-}
-
-/// Runs `config`.
-pub fn config(verb: ConfigVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let all = context.town.ledger.read(solo::settings)?;
-    match verb {
-        ConfigVerb::Get { key } => {
-            let value = all.get(&key);
-            if console.is_json() {
-                return console.document(&json!({ "key": key, "value": value.cloned().unwrap_or_default() }));
-            }
-            match value {
-                Some(value) => console.line(&printable(value))?,
-                None => console.line(&format!("{} (not set)", printable(&key)))?,
-            }
-        }
-        ConfigVerb::Set { key, value } => {
-            solo::set(&context.town, &context.caller, &key, Some(&value))?;
-            if console.is_json() {
-                return console.document(&json!({ "key": key, "value": value }));
-            }
-            let said = format!("{key} = {}", printable(&value));
-            words::say(console, &said, &format!("Set {said}"))?;
-        }
-        ConfigVerb::List if console.is_json() => return console.document(&json!(all)),
-        ConfigVerb::List => {
-            for (key, value) in all {
-                console.line(&format!("{} = {}", printable(&key), printable(&value)))?;
-            }
-        }
-        ConfigVerb::Unset { key } => {
-            solo::set(&context.town, &context.caller, &key, None)?;
-            if console.is_json() {
-                return console.document(&json!({ "key": key, "status": "unset" }));
-            }
-            words::say(console, &format!("{key} is no longer set"), &format!("Unset {key}"))?;
-        }
-    }
-    Ok(0)
 }

@@ -1,91 +1,35 @@
-//! Verbs that tell people and coding agents how to work with beads: `prime`, `quickstart`, `setup`.
+//! `gt bead setup`.
 
-use gt_town::town::memory;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::open;
-use crate::Process;
-use crate::cli::{BeadFlags, Global, SetupClient};
-use crate::console::{Console, printable};
+use crate::console::Console;
 use crate::error::CliResult;
 
-/// Runs `prime`: prints how to work here, and what is remembered. Without a ledger nothing is remembered.
-pub fn prime(
-    full: bool,
-    flags: &BeadFlags,
-    global: &Global,
-    process: &Process,
-    console: &mut Console<'_>,
-) -> CliResult {
-    console.line(PRIME)?;
-    if full {
-        console.line(PRIME_FULL)?;
-    }
-    let remembered = match open(flags, global, process) {
-        Ok(context) => context.town.ledger.read(memory::all)?,
-        Err(_) => return Ok(0),
-    };
-    if !remembered.is_empty() {
-        console.line("\nWhat was remembered:")?;
-    }
-    for (key, text) in &remembered {
-        console.line(&format!("- [{}] {}", printable(key), printable(text)))?;
-    }
-    Ok(0)
+/// Print instructions for a coding agent, and the file where they go; nothing is written
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// The agent's client
+    #[arg(required_unless_present = "list")]
+    client: Option<SetupClient>,
+    /// Print only the text, for example to append it to a file
+    #[arg(long)]
+    print: bool,
+    /// List the clients
+    #[arg(long)]
+    list: bool,
 }
 
-const PRIME: &str = "\
-# Beads: the work that is to be done here
-
-- `bd ready` lists what can be worked on now; `bd show <id>` says what one is about.
-- `bd update <id> --claim` takes one: it is yours, or you are told whose it is.
-- `bd create \"Title\" -t bug -p 1 -d \"What and why\"` makes one; `--deps discovered-from:<id>` says what it came from.
-- `bd dep add <id> <other>` makes one wait for another; `bd blocked` lists what waits.
-- `bd note <id> \"…\"` keeps what you found; `bd comment <id> \"…\"` remarks.
-- `bd close <id> --reason \"…\" --suggest-next` when it is done. Nothing else is to be saved: every change is kept at once.";
-
-const PRIME_FULL: &str = "
-## Quality
-
-- `bd lint` names beads whose texts lack what their kind needs; `bd doctor` checks the ledger, `bd dep cycles` its graph.
-- `bd search`, before you make one: another may say the same. `bd duplicate <id> --of <other>` closes one of the two.
-
-## In the course of time
-
-- `bd defer <id> --until +2d` puts one off, `bd undefer` takes that back; `bd supersede <old> --with <new>` replaces one.
-- `bd stale` lists what nobody has touched for long; `bd epic close-eligible` closes epics whose parts are done.
-- `bd remember \"…\"` keeps something for every session to come: conventions, traps. `bd memories`, `bd forget <key>`.";
-
-/// Runs `quickstart`.
-pub fn quickstart(console: &mut Console<'_>) -> CliResult {
-    if console.is_json() {
-        return console.document(&json!({ "text": QUICKSTART }));
-    }
-    console.line(QUICKSTART)?;
-    Ok(0)
+/// Client of coding agents that has instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SetupClient {
+    /// Claude Code.
+    Claude,
+    /// Codex.
+    Codex,
+    /// Cursor.
+    Cursor,
 }
-
-const QUICKSTART: &str = "\
-Beads: Dependency-Aware Tasks for People and Agents
-
-Begin
-  bd init                              makes a ledger in this folder's .beads; --prefix app for ids like app-3f2
-  bd create \"Log in with a code\"       makes a bead; -t bug -p 1 -d \"What and why\" says more of it
-  bd create \"Test it\" --deps <id>      makes one that waits for another
-
-Work
-  bd ready                             lists what can be worked on now
-  bd update <id> --claim               takes one
-  bd show <id>                         says all there is to say of it
-  bd close <id> --reason \"…\"           closes it; what waited for it is ready now
-
-Look
-  bd list, bd blocked, bd stats        all, what waits for which, numbers
-  bd dep tree <id>                     draws what it depends on
-
-For programs every verb takes --json. For a coding agent: bd setup claude, codex or cursor.
-Every change is kept at once, in one file; bd export -o .beads/issues.jsonl writes the beads for git.
-Coming from the Go bd: docs/ledger.md says what differs.";
 
 /// Text for an agent in a project's own file.
 const SECTION: &str = "\
@@ -113,8 +57,9 @@ const PLACES: &[Place] = &[
     },
 ];
 
-/// Runs `setup`. Writes nothing, since the files belong to the project and are in its git.
-pub fn setup(client: Option<SetupClient>, print: bool, console: &mut Console<'_>) -> CliResult {
+/// Runs `gt bead setup`. Writes nothing, since the files belong to the project and are in its git.
+pub fn setup(args: &SetupArgs, console: &mut Console<'_>) -> CliResult {
+    let client = args.client;
     let Some(place) = PLACES.iter().find(|place| Some(place.client) == client) else {
         if console.is_json() {
             return console.document(&json!({ "clients": PLACES.iter().map(|p| p.name).collect::<Vec<_>>() }));
@@ -128,7 +73,7 @@ pub fn setup(client: Option<SetupClient>, print: bool, console: &mut Console<'_>
     if console.is_json() {
         return console.document(&json!({ "client": place.name, "file": place.file, "text": text, "written": false }));
     }
-    if print {
+    if args.print {
         console.line(&text)?;
         return Ok(0);
     }

@@ -55,13 +55,13 @@ impl Act {
 
     fn own_word(self) -> &'static str {
         match self {
-            Self::Make => "made",
+            Self::Make => "created",
             Self::Change => "changed",
             Self::Claim => "claimed",
             Self::Close => "closed",
             Self::Reopen => "open again",
-            Self::Defer => "put off",
-            Self::Undefer => "no longer put off",
+            Self::Defer => "deferred",
+            Self::Undefer => "no longer deferred",
         }
     }
 }

@@ -7,7 +7,7 @@ use gt_town::sync::adopt::{self, Found};
 use gt_town::sync::port::ImportOptions;
 use serde_json::json;
 
-use crate::cli::ImportFlags;
+use crate::commands::bead::import::ImportFlags;
 use crate::commands::{bead, sync};
 use crate::console::{Console, printable};
 use crate::context::Context;

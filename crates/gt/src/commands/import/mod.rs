@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::bead;
 use crate::Process;
-use crate::cli::{BeadFlags, Global, Group};
+use crate::cli::{Global, Group};
+use crate::commands::BeadFlags;
 use crate::console::Console;
 use crate::error::CliResult;
 

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::bead;
 use crate::Process;
-use crate::cli::{BeadFlags, Global, Group};
+use crate::cli::{Global, Group};
+use crate::commands::BeadFlags;
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::CliResult;

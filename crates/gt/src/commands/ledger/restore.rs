@@ -12,8 +12,9 @@ use serde_json::json;
 
 use super::fresh;
 use crate::Process;
-use crate::cli::{BeadFlags, Global};
+use crate::cli::Global;
 use crate::commands::bead;
+use crate::commands::bead::BeadFlags;
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};

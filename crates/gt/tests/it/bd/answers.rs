@@ -100,7 +100,7 @@ fn an_update_keeps_metadata_that_it_does_not_name() {
     assert_eq!(after(&["--metadata", r#"{"tries":2}"#]), json!({ "team": "core", "tries": 2 }));
     let set = ["--set-metadata", "hot=true", "--set-metadata", "note=a=b", "--unset-metadata", "team"];
     assert_eq!(after(&set), json!({ "tries": 2, "hot": true, "note": "a=b" }));
-    assert!(project.refusal(&["update", &id, "--metadata", "[1]"]).contains("no JSON object"));
+    assert!(project.refusal(&["update", &id, "--metadata", "[1]"]).contains("not a JSON object"));
     let unset = ["--unset-metadata", "tries", "--unset-metadata", "hot", "--unset-metadata", "note"];
     assert_eq!(after(&unset), Value::Null);
 }
@@ -193,5 +193,5 @@ fn outputs_contain_the_words_that_scripts_search_for() {
         assert!(said.contains(words), "{args:?}: {said}");
     }
     let own = project.gt(&["bead", "create", "In our words"]);
-    assert!(own.out.contains("made: In our words") && !own.out.contains("issue"), "{own:#?}");
+    assert!(own.out.contains("created: In our words") && !own.out.contains("issue"), "{own:#?}");
 }

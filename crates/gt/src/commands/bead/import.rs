@@ -1,19 +1,53 @@
-//! Verbs that move beads into the ledger and out of it: `import` and `export`.
+//! `gt bead import`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use clap::Args;
 use gt_town::Error;
-use gt_town::sync::port::{self, ExportFilter, ImportOptions, Imported};
+use gt_town::sync::port::{self, ImportOptions, Imported};
 use serde_json::json;
 
-use super::prefix_of;
 use crate::commands::sync::{nul_line, renamed_lines};
 use crate::console::{Console, printable};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
+/// Import beads from a JSONL file, and merge them with those in the ledger
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file; `-` for standard input [default: standard input, or .beads/issues.jsonl]
+    file: Option<PathBuf>,
+    /// The file
+    #[arg(long, short, hide = true, conflicts_with = "file")]
+    input: Option<PathBuf>,
+    /// How.
+    #[command(flatten)]
+    how: ImportFlags,
+}
+
+/// How beads are imported.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ImportFlags {
+    /// Only say what would be imported
+    #[arg(long)]
+    dry_run: bool,
+    /// Import every valid line even if others can't be read
+    #[arg(long)]
+    salvage: bool,
+    /// Replace a bead here by the version in the file unless that is older, instead of merging the two
+    #[arg(long)]
+    replace: bool,
+}
+
+impl From<ImportFlags> for ImportOptions {
+    fn from(flags: ImportFlags) -> Self {
+        let ImportFlags { dry_run: rehearse, salvage, replace } = flags;
+        Self { salvage, replace, rehearse }
+    }
+}
+
 /// Reads what to import: a file, standard input, or the file beside the ledger where neither is given.
-fn imported(file: Option<PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, CliError> {
+fn imported(file: Option<&PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, CliError> {
     let beside = context.town.ledger.path().with_file_name("issues.jsonl");
     let path = match file {
         Some(file) if file.as_os_str() == "-" => None,
@@ -30,14 +64,10 @@ fn imported(file: Option<PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, Cli
     Ok(read.ok_or_else(|| Error::MissingFile(path))?)
 }
 
-/// Runs `import`.
-pub fn import(
-    file: Option<PathBuf>,
-    options: ImportOptions,
-    context: &Context<'_>,
-    console: &mut Console<'_>,
-) -> CliResult {
-    let text = imported(file, context)?;
+/// Runs `gt bead import`.
+pub fn import(args: &ImportArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let options = ImportOptions::from(args.how);
+    let text = imported(args.file.as_ref().or(args.input.as_ref()), context)?;
     let done = port::import(&context.town, &context.caller, &text, options)?;
     say_unread(&done, console)?;
     if console.is_json() {
@@ -71,6 +101,7 @@ fn say_unread(done: &Imported, console: &mut Console<'_>) -> Result<(), CliError
 
 /// Maximum number of values shown of each kind, and maximum characters of one.
 const VALUES_SHOWN: usize = 20;
+
 const VALUE_CHARS: usize = 60;
 
 /// Reports what the import kept and replaced in existing beads, and which beads it did not touch.
@@ -103,34 +134,4 @@ pub fn say_imported(done: &Imported, console: &mut Console<'_>) -> Result<(), Cl
         console.say(&format!("{} is being worked on here: not touched", printable(id.as_str())))?;
     }
     Ok(())
-}
-
-/// Runs `export`.
-pub fn export(
-    rig: Option<&str>,
-    output: Option<&Path>,
-    wisps: bool,
-    context: &Context<'_>,
-    console: &mut Console<'_>,
-) -> CliResult {
-    let what = ExportFilter { prefixes: prefix_of(context, rig)?.into_iter().collect(), wisps };
-    let (text, left_out) = context.town.ledger.read(|view| {
-        let left_out = if wisps { 0 } else { view.count_wisps(&what.prefixes)? };
-        Ok::<_, Error>((port::export(view, &what)?, left_out))
-    })?;
-    if left_out > 0 {
-        console.note(&format!("{left_out} ephemeral beads (wisps) are left out: --wisps writes them too"))?;
-    }
-    let Some(output) = output.filter(|path| path.as_os_str() != "-") else {
-        let text = console.json(&text);
-        console.out().write_all(text.as_bytes())?;
-        return Ok(0);
-    };
-    let path = context.process.cwd.join(output);
-    let disk = context.town.world().disk();
-    // Writes through a link, which stays a link.
-    let file = if disk.exists(&path) { disk.real_path(&path).map_err(Error::from)? } else { path.clone() };
-    disk.write(&file, text.as_bytes()).map_err(Error::from)?;
-    console.say(&format!("{} lines written to {}", text.lines().count(), path.display()))?;
-    Ok(0)
 }

@@ -1,7 +1,6 @@
-//! Verbs that check and repair the ledger: `ping`, `doctor`, `repair-deps`, `migrate`.
+//! `gt bead doctor`.
 
-use std::time::Duration;
-
+use clap::{Args, ValueEnum};
 use gt_ledger::{BeadFilter, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
@@ -10,26 +9,36 @@ use gt_town::sync::solo::{self, OddWord};
 use gt_town::work::beads;
 use serde_json::{Value, json};
 
-use super::change::usage;
-use super::place::LEVEL;
-use crate::cli::{DoctorArgs, DoctorCheck};
+use super::repair_deps::remove_dangling;
+use super::version::LEVEL;
 use crate::console::{Console, printable};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
-/// Runs `ping`: the ledger is open already, so this sends it one query.
-pub fn ping(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let clock = context.town.world().clock();
-    let begin = clock.now();
-    context.town.ledger.read(|view| Ok::<_, Error>(view.count(&BeadFilter { all: true, ..BeadFilter::default() })?))?;
-    let took = Duration::try_from(clock.now().duration_since(begin)).unwrap_or_default().as_millis();
-    let took = u64::try_from(took).unwrap_or(u64::MAX);
-    if console.is_json() {
-        return console
-            .document(&json!({ "status": "ok", "resolve_ms": 0, "store_ms": 0, "query_ms": took, "total_ms": took }));
-    }
-    console.line(&format!("bd ping: ok ({took} ms)"))?;
-    Ok(0)
+/// Check the ledger: its file, cycles, dependencies on missing beads
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct DoctorArgs {
+    /// Only this check: validate (the beads' data) or pollution (beads that tests left)
+    #[arg(long, value_enum)]
+    check: Option<DoctorCheck>,
+    /// Remove dependencies on missing beads
+    #[arg(long)]
+    fix: bool,
+    /// With --check=pollution: delete those beads
+    #[arg(long)]
+    clean: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Check of the doctor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DoctorCheck {
+    /// The data of beads.
+    Validate,
+    /// Beads that tests left.
+    Pollution,
 }
 
 /// Severity of a finding.
@@ -119,13 +128,13 @@ fn left_by_tests(view: &View<'_>) -> Result<Check, Error> {
     }))
 }
 
-/// Runs `doctor`.
-pub fn doctor(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+/// Runs `gt bead doctor`.
+pub fn doctor(args: &DoctorArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     if args.check == Some(DoctorCheck::Pollution) {
-        return pollution(args, context, console);
+        return pollution(*args, context, console);
     }
     if args.clean {
-        return Err(usage("--clean is of one check", "bd doctor --check=pollution --clean --yes"));
+        return Err(CliError::usage("--clean needs --check=pollution", "bd doctor --check=pollution --clean --yes"));
     }
     if args.fix {
         remove_dangling(context)?;
@@ -157,11 +166,6 @@ pub fn doctor(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>
     Ok(u8::from(!is_well))
 }
 
-/// Checks the ledger, as `doctor` does without flags.
-pub fn check(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    doctor(DoctorArgs { check: None, fix: false, clean: false, yes: false }, context, console)
-}
-
 /// First words of titles that tests typically give to beads.
 const TEST_WORDS: [&str; 7] = ["test", "testing", "dummy", "sample", "foo", "tmp", "asdf"];
 
@@ -185,7 +189,10 @@ fn polluted(view: &View<'_>) -> Result<Vec<Bead>, Error> {
 fn pollution(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let found = context.town.ledger.read(polluted)?;
     if args.clean && !args.yes {
-        return Err(usage("nothing was deleted", "look at them without --clean first; --clean --yes deletes them"));
+        return Err(CliError::usage(
+            "nothing was deleted",
+            "look at them without --clean first; --clean --yes deletes them",
+        ));
     }
     if args.clean {
         for bead in &found {
@@ -213,69 +220,7 @@ fn pollution(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>)
     Ok(0)
 }
 
-fn remove_dangling(context: &Context<'_>) -> Result<usize, CliError> {
-    let found = context.town.ledger.read(|view| Ok::<_, Error>(view.dangling()?))?;
-    for (id, on) in &found {
-        beads::remove_dependency(&context.town, &context.caller, id, on)?;
-    }
-    Ok(found.len())
-}
-
-/// Runs `repair-deps`.
-pub fn repair_dependencies(fix: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let found = context.town.ledger.read(|view| Ok::<_, Error>(view.dangling()?))?;
-    let fixed = if fix { remove_dangling(context)? } else { 0 };
-    if console.is_json() {
-        let one = |(id, on): &(BeadId, BeadId)| json!({ "issue_id": id, "depends_on_id": on });
-        let orphans: Vec<Value> = found.iter().map(one).collect();
-        return console.document(&json!({ "orphans_found": orphans.len(), "orphans": orphans, "fixed": fixed }));
-    }
-    let word = if fix { "no longer depends on" } else { "depends on" };
-    for (id, on) in &found {
-        console.line(&printable(&format!("{id} {word} {on}, which is not there")))?;
-    }
-    if found.is_empty() {
-        console.say("every dependency is on a bead that is there")?;
-    }
-    Ok(0)
-}
-
-/// Describes the ledger's tables.
-pub fn schema(context: &Context<'_>) -> Result<Value, CliError> {
-    let (version, tables) = context.town.ledger.tables()?;
-    let (ids, prefix) = context.town.ledger.read(|view| {
-        let some = view.beads(&BeadFilter { all: true, limit: Some(3), ..BeadFilter::default() })?;
-        let prefix = beads::prefix_for(view, context.rig_here().as_deref(), &context.caller)?;
-        Ok::<_, Error>((some.into_iter().map(|bead| bead.id).collect::<Vec<_>>(), prefix))
-    })?;
-    let detected = ids.first().map(|id| id.prefix().to_owned()).unwrap_or_default();
-    Ok(json!({
-        "tables": tables, "schema_version": version.to_string(), "config": { "issue_prefix": prefix },
-        "sample_issue_ids": ids, "detected_prefix": detected,
-    }))
-}
-
-/// Runs `migrate`.
-pub fn migrate(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let schema = schema(context)?;
-    let count = context
-        .town
-        .ledger
-        .read(|view| Ok::<_, Error>(view.count(&BeadFilter { all: true, ..BeadFilter::default() })?))?;
-    if console.is_json() {
-        return console.document(&json!({
-            "registered_migrations": [],
-            "current_state": {
-                "schema_version": schema["schema_version"], "issue_count": count, "config": schema["config"],
-                "missing_config": [], "db_exists": true,
-            },
-            "warnings": [],
-            "invariants_to_check": [],
-        }));
-    }
-    let version = schema["schema_version"].as_str().unwrap_or_default().to_owned();
-    console.line(&format!(
-        "nothing is to be migrated: opening a ledger brings it up to date (schema {version}, {count} beads)"
-    ))?;
-    Ok(0)
+/// Checks the ledger, as `doctor` does without flags.
+pub fn check(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    doctor(&DoctorArgs::default(), context, console)
 }

@@ -5,23 +5,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Command, Parser, Subcommand, ValueEnum};
+use gt_model::runtime::RuntimeChoice;
 
-use crate::commands::Verb;
-
-mod bead;
-mod bead_care;
-mod bead_list;
-mod bead_nouns;
-mod ledger;
-mod session;
-
-pub use bead::{BeadArgs, BeadFlags, BeadVerb, CreateArgs, EditArgs, InitArgs, SetupClient, UpdateArgs};
-pub use bead_care::{CareVerb, DoctorArgs, DoctorCheck};
-pub use bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
-pub use bead_nouns::{ConfigVerb, DepVerb, DirectionArg, EpicVerb, LabelVerb};
-pub use ledger::ImportFlags;
-
-pub use session::RuntimeArg;
+use crate::commands::{BeadArgs, BeadFlags, BeadVerb, Verb};
 
 /// Many coding agents on several git repositories, and no work lost.
 #[derive(Debug, Parser)]
@@ -182,6 +168,27 @@ pub enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+/// What sessions run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RuntimeArg {
+    /// In tmux where there is one that will do, else headless.
+    Auto,
+    /// In a terminal of the town's own tmux.
+    Tmux,
+    /// Without a terminal.
+    Headless,
+}
+
+impl From<RuntimeArg> for RuntimeChoice {
+    fn from(arg: RuntimeArg) -> Self {
+        match arg {
+            RuntimeArg::Auto => Self::Auto,
+            RuntimeArg::Tmux => Self::Tmux,
+            RuntimeArg::Headless => Self::Headless,
+        }
+    }
 }
 
 #[cfg(test)]

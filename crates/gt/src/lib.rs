@@ -31,6 +31,7 @@ pub mod error;
 mod pager;
 mod progress;
 pub mod sim;
+mod words;
 
 use cli::{Bd, Cli, Global};
 use commands::Verb;

@@ -4,6 +4,7 @@ use gt_ledger::{Attempt, EffectRow, View};
 use gt_model::address::Address;
 use gt_model::effect::Effect;
 use gt_model::id::{AttemptId, IncarnationId};
+use serde::Serialize;
 
 use crate::admission::limits;
 use crate::admission::short_memory;
@@ -12,7 +13,8 @@ use crate::town::desired;
 use crate::town::error::Result;
 
 /// Reason why a worker can't start yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Wait {
     /// A person paused the town or the rig.
     Paused,
@@ -26,23 +28,6 @@ pub enum Wait {
     Parked(String),
     /// All slots are taken: their number and holders.
     Slots(u32, Vec<Address>),
-}
-
-impl std::fmt::Display for Wait {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Paused => f.write_str("waiting: no new work starts until gt resume"),
-            Self::GoingDown => f.write_str("waiting: the town is shutting down"),
-            Self::Spend => f.write_str("waiting: the day's cap on spending is reached (gt cost)"),
-            Self::Memory => f.write_str("waiting: too little memory is free (min_free_memory_mb in town.toml)"),
-            Self::Parked(kind) => write!(f, "waiting: the kind of agent {kind} can't work now (gt status)"),
-            Self::Slots(slots, by) => {
-                let by: Vec<String> = by.iter().map(Address::to_string).collect();
-                write!(f, "waiting for a slot: max_polecats = {slots}, {} of {slots} in use", by.len())?;
-                if by.is_empty() { Ok(()) } else { write!(f, " by {}", by.join(", ")) }
-            }
-        }
-    }
 }
 
 /// Returns the attempts that hold a worker slot: from the choice of their base until their worktree is archived.

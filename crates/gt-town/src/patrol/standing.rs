@@ -35,7 +35,7 @@ mod wake;
 pub(crate) use start_stop::check_kind;
 pub use start_stop::{start, stop};
 pub(crate) use status::all_in;
-pub use status::{AgentStatus, all, status};
+pub use status::{AgentDoing, AgentStatus, all, status};
 
 /// Time that an agent's state may be unknown before a person is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);

@@ -26,7 +26,7 @@ use crate::town::desired;
 use crate::town::error::{Error, Result};
 use crate::town::settings::Sandbox;
 use crate::town::{Rig, Town};
-use crate::view::observe::waiting_for;
+use crate::view::doing::waiting_for;
 use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::worker_env;

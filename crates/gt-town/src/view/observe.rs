@@ -1,20 +1,15 @@
 //! Gathers the status of a town, and explains the state of a bead.
 
 use gt_ledger::{Attempt, Blocker, Condition, EffectRow, View};
-use gt_model::bead::{Bead, Status};
-use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId};
-use gt_model::queue::MrStatus;
-use gt_model::words::times;
 use gt_world::SessionState;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::admission::usage::{self, Cost};
+use crate::agents::launch;
 use crate::agents::marks;
-use crate::agents::{launch, readiness};
-use crate::effects;
 use crate::moments::{self, HookTrouble};
 use crate::patrol::needs::{self, Need};
 use crate::patrol::standing::{self, AgentStatus};
@@ -22,7 +17,8 @@ use crate::refinery::queue::{self, QueueItem};
 use crate::sync::{self, SyncStatus};
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
-use crate::work::hook;
+use crate::view::answer::{self, Answer, Facts};
+use crate::view::doing::{self, WorkerDoing};
 
 /// Status of a town.
 #[derive(Clone, Debug, Serialize)]
@@ -88,8 +84,8 @@ pub struct WorkerStatus {
     pub attempt: u32,
     /// Number of the incarnation.
     pub incarnation: u32,
-    /// Description of its current activity.
-    pub doing: String,
+    /// Its current activity.
+    pub doing: WorkerDoing,
     /// Last refusal since it closed a step.
     pub refused: Option<String>,
     /// Process id of its agent while it runs.
@@ -153,7 +149,7 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
         title,
         attempt: attempt.number,
         incarnation: incarnations.last().map_or(0, |i| i.number),
-        doing: doing(town, view, attempt)?,
+        doing: doing::doing(town, view, attempt)?,
         // Nothing depends on it, so ignore errors.
         refused: live.and_then(|newest| marks::refused(town, &newest.id).ok().flatten()),
         pid,
@@ -161,49 +157,14 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
     })
 }
 
-/// Describes an attempt's current activity from the facts.
-pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<String> {
-    if attempt.submitted_at.is_some() || attempt.ended_at.is_some() {
-        return Ok("submitted; session and worktree are being removed".to_owned());
-    }
-    let Some(newest) = view.incarnations_of(attempt.id)?.pop() else {
-        let effects = view.open_effects()?;
-        let Some(row) = effects.iter().find(|row| row.bead.as_ref() == Some(&attempt.bead)) else {
-            return Ok("waiting to be started".to_owned());
-        };
-        let wait = if row.last_error.is_some() { None } else { effects::wait(view, row, town.settings.max_polecats)? };
-        return Ok(wait.map_or_else(|| waiting_for(row), |wait| wait.to_string()));
-    };
-    if let Some(why) = readiness::held(view, attempt)? {
-        return Ok(why);
-    }
-    let steps = view.steps(attempt.id)?;
-    let at = hook::current(&steps).map_or("all steps done".to_owned(), |step| {
-        format!("step {}/{} {}", step.position + 1, steps.len(), step.step.id)
-    });
-    Ok(match town.world().sessions().state(&town.layout.session(&newest.id))? {
-        _ if newest.ended_at.is_some() => format!("ended, to be started again; at {at}"),
-        SessionState::NotStarted => "session to be started".to_owned(),
-        SessionState::Running { .. } => at,
-        SessionState::Ended(_) => format!("has just ended; at {at}"),
-        SessionState::Unknown(why) => format!("unknown: {why}"),
-    })
-}
-
-pub(crate) fn waiting_for(row: &EffectRow) -> String {
-    match &row.last_error {
-        Some(error) => format!("{}, tried {}: {error}", row.effect.words(), times(row.tries)),
-        None => format!("waiting for its turn: {}", row.effect.words()),
-    }
-}
-
 /// Explanation of a bead's state, with the facts that decide it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Why {
-    /// Answer in one line.
-    pub answer: String,
-    /// Command or act that helps, if there is one.
-    pub next: Option<String>,
+    /// The state.
+    pub answer: Answer,
+    /// Whether effects for it wait and the deacon is down. `gt` makes the key `next` from this and the answer.
+    #[serde(rename = "next")]
+    pub is_stalled: bool,
     /// The bead.
     pub bead: BeadId,
     /// Beads that block it.
@@ -244,9 +205,10 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
         let blockers = view.blockers(&id)?;
         let conditions = view.conditions()?.into_iter().filter(|c| concerns(c, &id, &items)).collect::<Vec<_>>();
         let cost = usage::of_bead(town, view, &id)?;
-        let mut why = Why {
-            answer: String::new(),
-            next: None,
+        let facts = Facts { attempts: &attempts, items: &items, effects: &effects, conditions: &conditions };
+        Ok(Why {
+            answer: answer::answer(town, view, &bead, &facts, held.then_some(&blockers))?,
+            is_stalled: !deacon && !effects.is_empty(),
             bead: id,
             blockers,
             attempts,
@@ -254,79 +216,10 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
             effects,
             conditions,
             cost,
-        };
-        (why.answer, why.next) = answer(town, view, &bead, &why, held)?;
-        if why.next.is_none() && !deacon && !why.effects.is_empty() {
-            why.next = Some("gt up".to_owned());
-        }
-        Ok(why)
+        })
     })
 }
 
 fn concerns(condition: &Condition, bead: &BeadId, items: &[QueueItem]) -> bool {
     condition.subject == bead.0 || items.iter().any(|item| item.mr.id.0 == condition.subject)
-}
-
-fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> Result<(String, Option<String>)> {
-    let id = &bead.id;
-    if bead.status == Status::Closed {
-        if let Some(lost) = why.conditions.iter().find(|condition| condition.kind == ConditionKind::Dropped) {
-            return Ok((format!("{id} is closed, but {}", lost.text), None));
-        }
-        let reason = bead.close_reason.as_deref().unwrap_or("no reason was given");
-        return Ok((format!("{id} is closed: {reason}"), None));
-    }
-    if bead.status == Status::Tombstone {
-        return Ok((format!("{id} is deleted"), Some(format!("gt bead reopen {id}"))));
-    }
-    if let Some(attempt) = why.attempts.iter().find(|a| a.is_hooked()) {
-        return Ok((format!("{id} is on the hook of {}: {}", attempt.address(), doing(town, view, attempt)?), None));
-    }
-    if let Some(item) = why.merge_requests.iter().find(|item| item.mr.ended_at.is_none()) {
-        return Ok(queue_answer(item, &why.effects));
-    }
-    if let Some(condition) = why.conditions.iter().find(|c| c.kind == ConditionKind::Quarantine) {
-        let next = format!("look at it, then: gt sling {id} <rig>");
-        return Ok((format!("{id} waits for a person: {}", condition.text), Some(next)));
-    }
-    if bead.status != Status::Open {
-        return Ok((format!("{id} is {}", bead.status), Some(format!("gt bead update {id} --status open"))));
-    }
-    if held {
-        let by: Vec<&str> = why.blockers.iter().map(|b| b.id.as_str()).collect();
-        return Ok((format!("{id} waits for {}", by.join(", ")), None));
-    }
-    if !bead.issue_type.is_work() {
-        return Ok((format!("{id} is a {}: workers do not work on those", bead.issue_type), None));
-    }
-    Ok((format!("{id} is ready"), Some(format!("gt sling {id} <rig>"))))
-}
-
-fn queue_answer(item: &QueueItem, effects: &[EffectRow]) -> (String, Option<String>) {
-    let id = &item.mr.id;
-    let landing = effects.iter().find(|row| matches!(row.effect, Effect::Land { .. }));
-    match &item.status {
-        MrStatus::Waiting => match &item.gating {
-            Some(running) => {
-                let next = format!("gt mq log {id} --follow");
-                (format!("{id} is gated: {}", running.words(&item.mr.id)), Some(next))
-            }
-            None => (format!("{id} waits for its turn in the merge queue of {}", item.mr.rig), None),
-        },
-        MrStatus::NeedsApproval => {
-            let next = format!("gt mq diff {id}, then gt mq approve {id}");
-            let why = item.mr.reason().map(|why| format!(": {why}")).unwrap_or_default();
-            (format!("{id} is green and waits for a person{why}"), Some(next))
-        }
-        MrStatus::Held(why) => (format!("{id} is held: {why}"), Some(format!("gt mq retry {id}"))),
-        MrStatus::Empty(why) | MrStatus::MaybeLanded(why) => {
-            (format!("{id} waits for a person to say whether it has landed: {why}"), Some(format!("gt mq show {id}")))
-        }
-        MrStatus::Landing if landing.is_some_and(|row| row.last_error.is_some()) => {
-            let next = "gt refinery run --once tries it now".to_owned();
-            (format!("{id} is landing: {}", landing.map(waiting_for).unwrap_or_default()), Some(next))
-        }
-        MrStatus::Landing => (format!("{id} is landing"), None),
-        MrStatus::Ended(end) => (format!("{id} is over: {}", end.as_str()), None),
-    }
 }

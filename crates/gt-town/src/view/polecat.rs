@@ -14,7 +14,7 @@ use crate::patrol::witness::{self, Explained};
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
-use crate::view::observe;
+use crate::view::doing::{self, WorkerDoing};
 use crate::work::beads;
 use crate::work::sling::{self, Before, Crew, SlingOptions, Slung};
 
@@ -29,8 +29,8 @@ pub struct Polecat {
     pub bead: BeadId,
     /// Number of the attempt.
     pub attempt: u32,
-    /// Description of its current activity, while it is present.
-    pub doing: Option<String>,
+    /// Its current activity, while it is present.
+    pub doing: Option<WorkerDoing>,
     /// Outcome, once it has ended.
     pub outcome: Option<AttemptOutcome>,
     /// Short name of its branch.
@@ -89,7 +89,7 @@ fn described(town: &Town, attempts: Vec<Attempt>) -> Result<Vec<Polecat>> {
 }
 
 fn polecat(town: &Town, view: &View<'_>, attempt: Attempt, here: Option<&(Rig, Refs)>) -> Result<Polecat> {
-    let doing = if is_there(&attempt) { Some(observe::doing(town, view, &attempt)?) } else { None };
+    let doing = if is_there(&attempt) { Some(doing::doing(town, view, &attempt)?) } else { None };
     let (mut branch_at, mut archive, mut snapshot) = (None, None, None);
     if let Some((rig, refs)) = here {
         branch_at = refs.get(&format!("refs/heads/{}", attempt.branch)).cloned();

@@ -1,6 +1,6 @@
 //! Tells the story of anything with an id: what it is, what was tried, with what result, and what comes next.
 
-use gt_ledger::{Attempt, Blocker, Condition, Incarnation};
+use gt_ledger::{Attempt, AttemptOutcome, Blocker, Condition, Incarnation};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, DepType, Status};
 use gt_model::convoy::{ConvoyState, MemberState};
@@ -15,6 +15,8 @@ use crate::refinery::queue::{self, QueueItem};
 use crate::refinery::review;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
+use crate::view::answer::Answer;
+use crate::view::doing::WorkerDoing;
 use crate::view::observe::{self, RigStatus};
 use crate::view::polecat::{self, PolecatDetail};
 use crate::work::beads;
@@ -78,10 +80,23 @@ pub struct BeadStory {
     pub conditions: Vec<Condition>,
     /// Usage and cost so far.
     pub cost: Cost,
-    /// Its state in one line.
-    pub answer: String,
-    /// Command to type next, if there is one.
-    pub next: Option<String>,
+    /// Its state.
+    pub answer: Answer,
+    /// Whether effects for it wait and the deacon is down. `gt` makes the key `next` from this and the answer.
+    #[serde(rename = "next")]
+    pub is_stalled: bool,
+}
+
+/// State of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptState {
+    /// It is live, or its worktree still exists: the current activity of its worker.
+    Present(WorkerDoing),
+    /// It has ended with this outcome.
+    Ended(AttemptOutcome),
+    /// It has ended with an outcome that this gt does not know.
+    Unknown,
 }
 
 /// One attempt in a bead's story.
@@ -94,7 +109,7 @@ pub struct AttemptStory {
     /// Kind of agent.
     pub agent: String,
     /// Its outcome or current activity.
-    pub state: String,
+    pub state: AttemptState,
     /// Start of the attempt.
     pub opened_at: Timestamp,
     /// End of the attempt.
@@ -141,10 +156,11 @@ pub struct MemberStory {
     pub status: Status,
     /// Meaning of that status for the convoy.
     pub state: MemberState,
-    /// Its state in one line.
-    pub answer: String,
-    /// Command to type next, if there is one.
-    pub next: Option<String>,
+    /// Its state.
+    pub answer: Answer,
+    /// Whether effects for it wait and the deacon is down. `gt` makes the key `next` from this and the answer.
+    #[serde(rename = "next")]
+    pub is_stalled: bool,
 }
 
 /// A rig's story.
@@ -222,7 +238,7 @@ fn bead_story(town: &Town, bead: &Bead) -> Result<BeadStory> {
         cost: why.cost,
         conditions: why.conditions,
         answer: why.answer,
-        next: why.next,
+        is_stalled: why.is_stalled,
     })
 }
 
@@ -235,12 +251,16 @@ fn attempt_story(town: &Town, attempt: &Attempt, detail: PolecatDetail) -> Resul
     let repo = town.layout.rig(&attempt.rig).repo();
     let trunk = own_work::trunk_of(town, attempt)?;
     let count = |(base, head)| own_work::count(town, &repo, base, trunk.as_ref(), head);
-    let state = polecat.doing.or(polecat.outcome.map(|outcome| outcome.as_str().to_owned()));
+    let state = match (polecat.doing, polecat.outcome) {
+        (Some(doing), _) => AttemptState::Present(doing),
+        (None, Some(outcome)) => AttemptState::Ended(outcome),
+        (None, None) => AttemptState::Unknown,
+    };
     Ok(AttemptStory {
         number: attempt.number,
         worker: polecat.worker,
         agent: attempt.agent.clone(),
-        state: state.unwrap_or_default(),
+        state,
         opened_at: polecat.opened_at,
         ended_at: polecat.ended_at,
         why: attempt.why.clone(),
@@ -264,7 +284,7 @@ pub fn convoy_story(town: &Town, id: &BeadId) -> Result<ConvoyStory> {
             status: member.status,
             state: member.state,
             answer: why.answer,
-            next: why.next,
+            is_stalled: why.is_stalled,
         })
     };
     let members = convoy.members.into_iter().map(member).collect::<Result<_>>()?;

@@ -4,10 +4,14 @@ use gt_ledger::{Gating, Priority, Verdict};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::id::MrId;
+use gt_town::effects::Wait;
 use gt_town::mail::post;
 use gt_town::patrol::needs;
+use gt_town::refinery::queue::QueueItem;
 use gt_town::refinery::review;
 use gt_town::town::desired;
+use gt_town::view::answer::Answer;
+use gt_town::view::doing::{StepAt, WorkerDoing};
 use gt_town::view::observe;
 
 use super::*;
@@ -129,7 +133,7 @@ fn a_removed_rig_leaves_nothing_that_needs_a_person() {
     assert_eq!(scene.conditions(), ["limit:app", "paused:<town>", "rig-held:apple"], "these are not the rig's");
 }
 
-fn doing(scene: &Scene, bead: &BeadId) -> String {
+fn doing(scene: &Scene, bead: &BeadId) -> WorkerDoing {
     let status = observe::status(&scene.town).unwrap();
     status.workers.into_iter().find(|worker| &worker.bead == bead).unwrap().doing
 }
@@ -141,17 +145,20 @@ fn a_waiting_worker_names_what_it_waits_for() {
     scene.sling("lib", std::slice::from_ref(&two));
     scene.look();
     let three = scene.slung("Three");
-    let slots = "waiting for a slot: max_polecats = 2, 2 of 2 in use by app/polecats/amber, lib/polecats/amber";
+    let holders = ["app/polecats/amber", "lib/polecats/amber"].map(|text| Address::parse(text).unwrap());
+    let slots = WorkerDoing::Waits(Wait::Slots(2, holders.into()));
     assert_eq!(doing(&scene, &three), slots);
-    assert!(observe::why(&scene.town, &three).unwrap().answer.ends_with(slots));
+    let answer = observe::why(&scene.town, &three).unwrap().answer;
+    assert!(matches!(&answer, Answer::OnHook { doing, .. } if *doing == slots), "{answer:?}");
     let caller = Caller::overseer();
     desired::pause(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
-    assert_eq!(doing(&scene, &three), "waiting: no new work starts until gt resume");
+    assert_eq!(doing(&scene, &three), WorkerDoing::Waits(Wait::Paused));
     desired::resume(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
     let limited = |tx: &gt_ledger::Tx<'_>| tx.raise(ConditionKind::Limit, "idle", "used up").map_err(Error::from);
     scene.town.ledger.write("test", "raise", limited).unwrap();
-    assert_eq!(doing(&scene, &three), "waiting: the kind of agent idle can't work now (gt status)");
-    assert!(doing(&scene, &one).contains("step 1/1"), "{}", doing(&scene, &one));
+    assert_eq!(doing(&scene, &three), WorkerDoing::Waits(Wait::Parked("idle".to_owned())));
+    let works = doing(&scene, &one);
+    assert!(matches!(works, WorkerDoing::Works(StepAt::Step { number: 1, of: 1, .. })), "{works:?}");
 }
 
 /// Records a run of the gates of app, as a refinery does.
@@ -193,7 +200,8 @@ fn status_shows_gates_only_while_a_process_runs_them() {
     assert_eq!(running.words(&ids[0]), "gate test (1 of 2) has run for 1 min 15 s, all gates usually take 0 s");
     assert!(items[1].gating.is_none(), "it is not in the batch");
     let why = observe::why(&scene.town, &one).unwrap();
-    assert_eq!(why.next, Some(format!("gt mq log {} --follow", ids[0])));
+    let is_gated = |item: &QueueItem| item.mr.id == ids[0] && item.gating.is_some();
+    assert!(matches!(&why.answer, Answer::InQueue { item, .. } if is_gated(item)), "{:?}", why.answer);
     drop(turn);
 
     // The next run begins with its own record, and leaves none.

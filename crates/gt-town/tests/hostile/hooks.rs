@@ -12,7 +12,7 @@ use gt_town::agents::sessions;
 use gt_town::moments::{self, Call};
 use gt_town::patrol::mayor;
 use gt_town::patrol::needs;
-use gt_town::patrol::standing;
+use gt_town::patrol::standing::{self, AgentDoing};
 use gt_world::Clock;
 use serde_json::json;
 
@@ -156,7 +156,10 @@ fn no_session_starts_without_hooks_and_work_continues_when_they_are_on_again() {
     // A standing agent does not start either, and the caller is told why.
     let status = standing::start(&scene.town, &Caller::overseer(), &Address::Mayor, &AgentChoice::default()).unwrap();
     scene.look();
-    assert!(!status.running && status.doing.contains("`disableAllHooks`"), "{status:?}");
+    assert!(
+        !status.running && matches!(&status.doing, AgentDoing::Fails(why) if why.contains("`disableAllHooks`")),
+        "{status:?}"
+    );
     assert!(scene.world.live_sessions().is_empty(), "{:?}", scene.world.live_sessions());
 
     scene.managed(FILE, "{}");

@@ -3,6 +3,8 @@
 use gt_model::condition::ConditionKind;
 use gt_town::refinery::back_off::BackOff;
 use gt_town::town::observed::Observed;
+use gt_town::view::answer::Answer;
+use gt_town::view::doing::waiting_for;
 use gt_town::view::observe;
 
 use super::*;
@@ -53,7 +55,8 @@ fn a_landing_is_tried_again_after_pauses_that_double() {
     scene.world.set_unreachable(&remote("app"));
     assert_eq!(refinery.turns(150), [1, 3, 7, 15, 31, 63, 123]);
     let why = observe::why(&scene.town, &bead).unwrap();
-    assert!(why.answer.contains("is landing: land on the trunk, tried 8 times: the remote"), "{}", why.answer);
+    let Answer::InQueue { landing: Some(landing), .. } = &why.answer else { panic!("{:?}", why.answer) };
+    assert!(waiting_for(landing).starts_with("land on the trunk, tried 8 times: the remote"), "{landing:?}");
     let status = observe::status(&scene.town).unwrap();
     assert!(
         status.needs_you.iter().any(|need| need.condition.kind == ConditionKind::Refinery),

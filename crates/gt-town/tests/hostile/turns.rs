@@ -8,7 +8,7 @@ use gt_model::moment::{Moment, NUDGE_LINE};
 use gt_town::admission::spend;
 use gt_town::mail::post;
 use gt_town::moments::{self, Call};
-use gt_town::patrol::standing;
+use gt_town::patrol::standing::{self, AgentDoing};
 use gt_world::Clock;
 use serde_json::json;
 
@@ -107,7 +107,7 @@ fn the_daily_cap_ends_the_mayors_turn_after_its_tool_and_starts_no_other() {
     }
     assert_eq!((scene.mayor_was_nudged(), scene.mayor_is_over()), (0, false), "mail wakes it only when that is over");
     let doing = standing::status(&scene.town, &Address::Mayor).unwrap().doing;
-    assert!(doing.contains("gt resume --spend"), "{doing}");
+    assert!(matches!(&doing, AgentDoing::Capped(why) if why.contains("gt resume --spend")), "{doing:?}");
     assert!(spend::resume(&scene.town, &Caller::overseer()).unwrap());
     scene.look();
     assert!(scene.mayor_was_nudged() > 0);

@@ -10,6 +10,7 @@ use crate::cli::Group;
 use crate::console::{Console, Table, counted, printable, printable_lines, time_text};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::words::{self, Worded};
 
 /// Lines of a description that are shown.
 const TEXT_LINES: usize = 12;
@@ -27,7 +28,7 @@ pub fn show(args: &ShowArgs, context: &Context<'_>, console: &mut Console<'_>) -
     let id = args.id.as_str();
     let story = story::tell(&context.town, id)?;
     if console.is_json() {
-        return console.facts("gt.story/1", "story", story);
+        return console.facts("gt.story/1", "story", story.worded()?);
     }
     match story {
         Story::Bead(story) => say_bead(&story, console)?,
@@ -76,8 +77,9 @@ fn say_bead(story: &BeadStory, console: &mut Console<'_>) -> Result<(), CliError
         let text = console.red(&printable(first));
         console.line(&text)?;
     }
-    console.line(&printable(story.answer.lines().next().unwrap_or_default()))?;
-    say_next(story.next.as_deref(), console)
+    let answer = words::answer(&story.id, &story.answer);
+    console.line(&printable(answer.lines().next().unwrap_or_default()))?;
+    say_next(words::next(&story.id, &story.answer, story.is_stalled), console)
 }
 
 /// Prints the beginning of a text, each line indented.
@@ -97,7 +99,8 @@ fn say_text(name: &str, text: &str, id: &str, console: &mut Console<'_>) -> Resu
 }
 
 fn say_attempt(attempt: &AttemptStory, console: &mut Console<'_>) -> Result<(), CliError> {
-    let AttemptStory { number, worker, agent, state, .. } = attempt;
+    let AttemptStory { number, worker, agent, .. } = attempt;
+    let state = words::attempt(&attempt.state);
     console.line(&printable(&format!("attempt {number} by {worker} ({agent}): {state}")))?;
     if let Some(why) = &attempt.why {
         console.line(&format!("  since the one before: {}", printable(why.lines().next().unwrap_or_default())))?;
@@ -112,7 +115,7 @@ fn say_attempt(attempt: &AttemptStory, console: &mut Console<'_>) -> Result<(), 
     attempt.ends.iter().try_for_each(|end| console.line(&format!("  session {}", printable(end))))
 }
 
-fn say_next(next: Option<&str>, console: &mut Console<'_>) -> Result<(), CliError> {
+fn say_next(next: Option<String>, console: &mut Console<'_>) -> Result<(), CliError> {
     next.map_or(Ok(()), |next| console.line(&format!("next: {next}")))
 }
 
@@ -121,12 +124,13 @@ fn say_convoy(story: &ConvoyStory, console: &mut Console<'_>) -> Result<(), CliE
     console.line(&format!("{}  {}  ({state})", story.id, printable(&story.title)))?;
     let mut table = Table::new(&["BEAD", "STATUS", "TITLE", "WHERE IT IS"]);
     for member in &story.members {
-        let where_ = member.answer.strip_prefix(&format!("{} ", member.id)).unwrap_or(&member.answer);
+        let answer = words::answer(&member.id, &member.answer);
+        let where_ = answer.strip_prefix(&format!("{} ", member.id)).unwrap_or(&answer);
         table.row([member.id.as_str(), &status_words(&member.status, member.state), &member.title, where_]);
     }
     console.table(&table)?;
     for member in &story.members {
-        say_next(member.next.as_deref(), console)?;
+        say_next(words::next(&member.id, &member.answer, member.is_stalled), console)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::cli::Group;
 use crate::console::{Console, Table, counted, printable, time_text};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::words::{self, Worded};
 
 /// Show the town at a glance: what needs you, the agents, work on its way
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub fn status(args: &StatusArgs, context: &Context<'_>, console: &mut Console<'_
     }
     let status = observe::status(&context.town)?;
     if console.is_json() {
-        return console.facts("gt.status/1", "status", status);
+        return console.facts("gt.status/1", "status", status.worded()?);
     }
     say_status(context, &status, long, console)?;
     Ok(0)
@@ -99,7 +100,7 @@ fn say_status(
         let mut table = Table::new(&["AGENT", "DOING", "MAIL"]);
         for agent in &status.agents {
             let mail = if agent.mail == 0 { "-".to_owned() } else { format!("{} new", agent.mail) };
-            table.row([agent.agent.address.to_string(), agent.doing.clone(), mail]);
+            table.row([agent.agent.address.to_string(), words::agent(&agent.doing), mail]);
         }
         console.table(&table)?;
     }
@@ -141,7 +142,7 @@ fn workers(context: &Context<'_>, status: &TownStatus, long: bool) -> Table {
             let pid = worker.pid.map_or("-".to_owned(), |pid| pid.to_string());
             row.extend([format!("{}.{}", worker.attempt, worker.incarnation), pid]);
         }
-        row.extend([format!("{}{refused}", worker.doing), worker.title.clone()]);
+        row.extend([format!("{}{refused}", words::worker(&worker.doing)), worker.title.clone()]);
         table.row(row);
     }
     table

@@ -17,6 +17,7 @@ use crate::cli::Group;
 use crate::console::{Console, printable, reasons, time_text};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::words::{self, Worded};
 
 /// Explain the state of a bead, merge request, worker or rig, and what it waits for
 #[derive(Debug, Args)]
@@ -49,15 +50,15 @@ pub fn why(args: &WhyArgs, context: &Context<'_>, console: &mut Console<'_>) -> 
     }
     let why = observe::why(&context.town, &id)?;
     if console.is_json() {
-        return console.facts("gt.why/1", "why", why);
+        return console.facts("gt.why/1", "why", why.worded()?);
     }
     say_why(&why, console)?;
     Ok(0)
 }
 
 fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
-    console.line(&reasons(&why.answer))?;
-    if let Some(next) = &why.next {
+    console.line(&reasons(&words::answer(&why.bead, &why.answer)))?;
+    if let Some(next) = words::next(&why.bead, &why.answer, why.is_stalled) {
         console.line(&format!("next: {next}"))?;
     }
     for blocker in &why.blockers {
@@ -111,7 +112,7 @@ fn why_agent(context: &Context<'_>, agent: &Address, console: &mut Console<'_>) 
     let mut conditions = context.town.ledger.read(|view| view.conditions().map_err(Error::from))?;
     conditions.retain(|condition| condition.subject == subject);
     if console.is_json() {
-        let facts = serde_json::json!({ "agent": status, "conditions": conditions });
+        let facts = serde_json::json!({ "agent": status.worded()?, "conditions": conditions });
         return console.facts("gt.why-agent/1", "why", facts);
     }
     super::mayor::say(&status, console)?;
@@ -133,7 +134,7 @@ fn why_convoy(context: &Context<'_>, id: &BeadId, console: &mut Console<'_>) -> 
     let not_landed = convoy.members.iter().filter(|member| member.state == MemberState::NotLanded).count();
     convoy.members.retain(|member| member.state == MemberState::Open);
     if console.is_json() {
-        return console.facts("gt.why-convoy/1", "convoy", convoy);
+        return console.facts("gt.why-convoy/1", "convoy", convoy.worded()?);
     }
     let answer = match convoy.state {
         ConvoyState::OnItsWay => None,
@@ -152,8 +153,8 @@ fn why_convoy(context: &Context<'_>, id: &BeadId, console: &mut Console<'_>) -> 
     }
     console.line(&format!("{id} waits for {} of its beads", convoy.members.len()))?;
     for member in &convoy.members {
-        console.line(&format!("  {}", printable(&member.answer)))?;
-        if let Some(next) = &member.next {
+        console.line(&format!("  {}", printable(&words::answer(&member.id, &member.answer))))?;
+        if let Some(next) = words::next(&member.id, &member.answer, member.is_stalled) {
             console.line(&format!("    next: {next}"))?;
         }
     }

@@ -9,6 +9,7 @@ use gt_model::address::Address;
 use gt_model::bead::{Bead, Status};
 use gt_model::jsonl::{self, Record};
 use gt_town::Error;
+use gt_town::patrol::standing::AgentDoing;
 use gt_world::{Exit, World as _};
 use jiff::SignedDuration;
 
@@ -201,14 +202,14 @@ fn mayor_session(town: &SimTown) -> std::path::PathBuf {
     town.town.layout.session(&newest.unwrap().id)
 }
 
-fn doing(town: &SimTown) -> String {
+fn doing(town: &SimTown) -> AgentDoing {
     gt_town::patrol::standing::status(&town.town, &Address::Mayor).unwrap().doing
 }
 
 #[test]
 fn f20_a_mayor_whose_api_does_not_answer_retries_in_its_session_after_pauses_that_double() {
     let town = with_mayor(ClientManner::Well);
-    until(&town, "its start", |town| doing(town).starts_with("running"));
+    until(&town, "its start", |town| matches!(doing(town), AgentDoing::Runs(_)));
     (0..5).for_each(|_| town.tick());
     *town.client.borrow_mut() = ClientManner::Tell("outage");
     town.gt(&["mail", "send", "mayor/", "-s", "A question"]);
@@ -239,7 +240,7 @@ fn f20_a_mayor_that_meets_a_limit_or_an_outage_at_its_start_starts_again_by_itse
         pass(&town, pause - Duration::from_secs(30));
         assert_eq!((keys(&town), opened(&town)), (vec![key.to_owned()], 1));
         *town.client.borrow_mut() = ClientManner::Well;
-        until(&town, "its second start", |town| opened(town) == 2 && doing(town).starts_with("running"));
+        until(&town, "its second start", |town| opened(town) == 2 && matches!(doing(town), AgentDoing::Runs(_)));
         pass(&town, Duration::from_mins(15));
         assert_eq!((keys(&town), opened(&town)), (vec![], 2));
     }
@@ -257,10 +258,11 @@ fn f20_a_mayor_that_does_not_start_is_reported_once_and_not_restarted_forever() 
         let told = conditions(&town).remove(0).text;
         assert!(told.contains(name) && told.contains("gt doctor --retry") && told.contains(words), "{told}");
         assert_eq!((keys(&town), opened(&town)), (vec!["start:mayor/".to_owned()], starts));
-        assert!(doing(&town).contains(name), "{}", doing(&town));
+        let found = doing(&town);
+        assert!(matches!(&found, AgentDoing::Fails(why) if why.contains(name)), "{found:?}");
         *town.client.borrow_mut() = ClientManner::Well;
         town.gt(&["doctor", "--retry"]);
-        until(&town, "its start", |town| doing(town).starts_with("running"));
+        until(&town, "its start", |town| matches!(doing(town), AgentDoing::Runs(_)));
         assert_eq!((keys(&town), opened(&town)), (vec![], starts + 1));
     }
 }
@@ -281,7 +283,7 @@ fn f20_a_mayor_that_is_silent_past_the_deadline_is_reported_and_not_ended() {
     town.gt(&["mayor", "stop"]);
     assert_eq!(keys(&town), [""; 0]);
     town.gt(&["mayor", "start"]);
-    until(&town, "its start", |town| doing(town).starts_with("running"));
+    until(&town, "its start", |town| matches!(doing(town), AgentDoing::Runs(_)));
 }
 
 #[test]

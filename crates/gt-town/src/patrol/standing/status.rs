@@ -1,4 +1,4 @@
-//! The state of standing agents, for people.
+//! The state of standing agents, as facts.
 
 use gt_ledger::{Agent, Incarnation, View};
 use gt_model::address::Address;
@@ -13,6 +13,30 @@ use crate::agents::wanted;
 use crate::town::Town;
 use crate::town::error::Result;
 
+/// Current activity of a standing agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentDoing {
+    /// It can't start: first line of the condition that says why.
+    Fails(String),
+    /// A limit on spending holds it back: the reason.
+    Capped(String),
+    /// Its session runs with this process id.
+    Runs(i32),
+    /// The state of its session can't be told: the reason.
+    Unknown(String),
+    /// A person stopped it, or did not start it.
+    Stopped,
+    /// Its session is decided and has not started.
+    NotStarted,
+    /// Its session has ended, which is not recorded yet.
+    JustEnded,
+    /// It has nothing to do until mail comes.
+    Asleep,
+    /// Its next session is not decided yet.
+    ToBeStarted,
+}
+
 /// State of a standing agent.
 #[derive(Clone, Debug, Serialize)]
 pub struct AgentStatus {
@@ -23,8 +47,8 @@ pub struct AgentStatus {
     pub running: bool,
     /// Its newest session.
     pub session: Option<String>,
-    /// Description of its current activity.
-    pub doing: String,
+    /// Its current activity.
+    pub doing: AgentDoing,
     /// Number of mails that it has not been told of.
     pub mail: usize,
     /// Its working folder.
@@ -61,8 +85,8 @@ fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> 
     };
     Ok(AgentStatus {
         doing: match (&fails, spend::must_end(view, &agent.address)?) {
-            (Some(fails), _) => fails.lines().next().unwrap_or_default().to_owned(),
-            (None, Some(capped)) if agent.is_wanted() => format!("waits: {capped}"),
+            (Some(fails), _) => AgentDoing::Fails(fails.lines().next().unwrap_or_default().to_owned()),
+            (None, Some(capped)) if agent.is_wanted() => AgentDoing::Capped(capped.to_owned()),
             (None, _) => doing(&agent, newest.as_ref(), state.as_ref()),
         },
         running: matches!(state, Some(SessionState::Running { .. })),
@@ -73,15 +97,15 @@ fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> 
     })
 }
 
-fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionState>) -> String {
+fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionState>) -> AgentDoing {
     let ended_well = newest.is_some_and(|newest| newest.number > agent.counted_from && ended_well(newest));
     match state {
-        Some(SessionState::Running { agent, .. }) => format!("running (pid {})", agent.pid),
-        Some(SessionState::Unknown(why)) => format!("unknown: {why}"),
-        _ if !agent.is_wanted() => "stopped".to_owned(),
-        Some(SessionState::NotStarted) => "session to be started".to_owned(),
-        Some(SessionState::Ended(_)) => "has just ended".to_owned(),
-        None if ended_well => "asleep until there is mail for it".to_owned(),
-        None => "to be started".to_owned(),
+        Some(SessionState::Running { agent, .. }) => AgentDoing::Runs(agent.pid),
+        Some(SessionState::Unknown(why)) => AgentDoing::Unknown(why.clone()),
+        _ if !agent.is_wanted() => AgentDoing::Stopped,
+        Some(SessionState::NotStarted) => AgentDoing::NotStarted,
+        Some(SessionState::Ended(_)) => AgentDoing::JustEnded,
+        None if ended_well => AgentDoing::Asleep,
+        None => AgentDoing::ToBeStarted,
     }
 }

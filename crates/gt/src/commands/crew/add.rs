@@ -6,6 +6,7 @@ use gt_town::patrol::crew;
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::CliResult;
+use crate::words::Worded;
 
 /// Create a workspace at the trunk, on the branch crew/<name>
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub fn add(args: &AddArgs, context: &Context<'_>, console: &mut Console<'_>) -> 
     let AddArgs { rig, name } = args;
     let status = crew::add(town, caller, &town.rig(rig)?, name)?;
     if console.is_json() {
-        return console.facts("gt.agent/1", "agent", status);
+        return console.facts("gt.agent/1", "agent", status.worded()?);
     }
     console.say(&format!(
         "{} works in {}, on the branch {}",

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::console::{Console, printable, printable_lines};
 use crate::context::{Context, text_or_stdin};
 use crate::error::CliResult;
+use crate::words::Worded;
 
 /// Tell the mayor what to build, or ask it something; starts the mayor if needed
 #[derive(Debug, Args)]
@@ -62,7 +63,7 @@ pub fn ask(args: &AskArgs, context: &Context<'_>, console: &mut Console<'_>) -> 
     };
     if console.is_json() {
         let answer = answer.as_ref().map(|answer| answer.as_ref());
-        return console.document(&json!({ "schema": "gt.asked/1", "asked": asked, "answer": answer }));
+        return console.document(&json!({ "schema": "gt.asked/1", "asked": asked.worded()?, "answer": answer }));
     }
     match answer {
         Some(Some(mail)) => {

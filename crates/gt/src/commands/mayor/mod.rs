@@ -8,6 +8,7 @@ use crate::cli::Group;
 use crate::console::{Console, printable};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::words::{self, Worded};
 
 mod allow;
 mod ask;
@@ -48,9 +49,9 @@ pub fn said_of_start(
     console: &mut Console<'_>,
 ) -> CliResult {
     if console.is_json() {
-        return console.facts("gt.agent/1", "agent", status);
+        return console.facts("gt.agent/1", "agent", status.worded()?);
     }
-    console.say(&format!("{}: {}", status.agent.address, printable(&status.doing)))?;
+    console.say(&format!("{}: {}", status.agent.address, printable(&words::agent(&status.doing))))?;
     match &status.session {
         Some(session) if status.running => {
             let found = sessions::find(&context.town, session)?;
@@ -67,15 +68,19 @@ pub fn said_of_start(
 /// Reports to a person that a standing agent was stopped.
 pub fn said_of_stop(status: &AgentStatus, start: &str, console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
-        return console.facts("gt.agent/1", "agent", status);
+        return console.facts("gt.agent/1", "agent", status.worded()?);
     }
-    console.say(&format!("{}: {}, and stays so until {start}", status.agent.address, printable(&status.doing)))?;
+    console.say(&format!(
+        "{}: {}, and stays so until {start}",
+        status.agent.address,
+        printable(&words::agent(&status.doing))
+    ))?;
     Ok(0)
 }
 
 /// Prints a standing agent on a few lines.
 pub fn say(status: &AgentStatus, console: &mut Console<'_>) -> Result<(), CliError> {
-    console.line(&format!("{}: {}", status.agent.address, printable(&status.doing)))?;
+    console.line(&format!("{}: {}", status.agent.address, printable(&words::agent(&status.doing))))?;
     console.line(&format!("  folder: {}", status.folder))?;
     if let Some(session) = &status.session {
         console.line(&format!("  session: {session}"))?;

@@ -8,6 +8,7 @@ use super::say;
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::CliResult;
+use crate::words::Worded;
 
 /// Show what the mayor is doing
 #[derive(Debug, Args)]
@@ -17,7 +18,7 @@ pub struct StatusArgs;
 pub fn status(_args: &StatusArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let status = standing::status(&context.town, &Address::Mayor)?;
     if console.is_json() {
-        return console.facts("gt.agent/1", "agent", status);
+        return console.facts("gt.agent/1", "agent", status.worded()?);
     }
     say(&status, console)?;
     Ok(0)

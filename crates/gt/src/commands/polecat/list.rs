@@ -7,6 +7,7 @@ use super::state;
 use crate::console::{Console, Table};
 use crate::context::Context;
 use crate::error::CliResult;
+use crate::words::Worded;
 
 /// List workers
 #[derive(Debug, Args)]
@@ -20,7 +21,7 @@ pub struct ListArgs {
 pub fn list(args: &ListArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let polecats = polecat::list(&context.town, args.all)?;
     if console.is_json() {
-        return console.facts("gt.polecats/1", "polecats", polecats);
+        return console.facts("gt.polecats/1", "polecats", polecats.worded()?);
     }
     let mut table = Table::new(&["WORKER", "BEAD", "TRY", "STATE", "BRANCH", "ARCHIVE", "SNAPSHOT"]);
     for polecat in &polecats {

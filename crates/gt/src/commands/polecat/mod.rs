@@ -8,6 +8,7 @@ use crate::cli::Group;
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::CliResult;
+use crate::words;
 
 mod list;
 mod nuke;
@@ -36,6 +37,6 @@ pub fn polecat(verb: &PolecatVerb, context: &Context<'_>, console: &mut Console<
 
 /// Describes what a worker is doing, or how it ended.
 fn state(polecat: &Polecat) -> String {
-    let outcome = polecat.outcome.map(AttemptOutcome::as_str);
-    polecat.doing.as_deref().or(outcome).unwrap_or("over").to_owned()
+    let outcome = polecat.outcome.map_or("over", AttemptOutcome::as_str);
+    polecat.doing.as_ref().map_or_else(|| outcome.to_owned(), words::worker)
 }

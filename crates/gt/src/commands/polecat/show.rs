@@ -7,6 +7,7 @@ use super::state;
 use crate::console::{Console, printable, time_text};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::words::Worded;
 
 /// Show a worker, its sessions, and what is left of it; or all workers of a bead
 #[derive(Debug, Args)]
@@ -24,7 +25,7 @@ pub fn show(args: &ShowArgs, context: &Context<'_>, console: &mut Console<'_>) -
 pub fn show_named(context: &Context<'_>, which: &str, console: &mut Console<'_>) -> CliResult {
     let found = polecat::show(&context.town, which)?;
     if console.is_json() {
-        return console.facts("gt.polecat/1", "polecats", found);
+        return console.facts("gt.polecat/1", "polecats", found.worded()?);
     }
     for detail in &found {
         say_polecat(detail, console)?;

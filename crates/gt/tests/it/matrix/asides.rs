@@ -9,7 +9,7 @@ use gt_model::bead::{Bead, Status};
 use gt_model::jsonl::{self, Record};
 use gt_model::queue::MrEnd;
 use gt_town::Error;
-use gt_town::patrol::standing;
+use gt_town::patrol::standing::{self, AgentDoing};
 use gt_world::Disk as _;
 use serde_json::Value;
 
@@ -244,7 +244,7 @@ impl Aside<'_> {
 fn asleep(count: usize) -> impl Fn(&SimTown) -> bool {
     move |town| {
         let all = standing::all(&town.town).unwrap();
-        all.iter().filter(|agent| agent.mail == 0 && agent.doing.starts_with("asleep")).count() == count
+        all.iter().filter(|agent| agent.mail == 0 && agent.doing == AgentDoing::Asleep).count() == count
     }
 }
 
@@ -269,7 +269,7 @@ pub fn problems(town: &SimTown) -> Vec<String> {
     }
     let agents = standing::all(&town.town).unwrap();
     let agents: Vec<_> = agents.into_iter().map(|agent| (agent.agent.address.to_string(), agent.doing)).collect();
-    if agents != [("mayor/".to_owned(), "stopped".to_owned())] {
+    if agents != [("mayor/".to_owned(), AgentDoing::Stopped)] {
         problems.push(format!("standing agents: {agents:?}"));
     }
     let conditions = town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?)).unwrap();

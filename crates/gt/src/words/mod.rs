@@ -1,0 +1,12 @@
+//! Words for the engine's facts, as people read them in texts and in the JSON of `--json`.
+
+mod answer;
+mod doing;
+mod json;
+
+pub use answer::{answer, next};
+pub use doing::{agent, attempt, worker};
+pub use json::Worded;
+
+#[cfg(test)]
+mod tests;

@@ -186,6 +186,13 @@ pub struct MoleculeStep {
     pub bead: Option<BeadId>,
 }
 
+impl MoleculeStep {
+    /// Whether this is a loop with a check that has not let the round of `part` begin yet. `part` is a part of this group.
+    pub fn is_before(&self, part: &Step) -> bool {
+        self.step.until.is_some() && part.round.is_some_and(|round| self.tries + 1 < round)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(count: &u32) -> bool {
     *count == 0

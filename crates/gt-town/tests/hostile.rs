@@ -183,6 +183,10 @@ mod hooks;
 mod keep;
 #[path = "hostile/landed.rs"]
 mod landed;
+#[path = "hostile/molecules.rs"]
+mod molecules;
+#[path = "hostile/patrols.rs"]
+mod patrols;
 #[path = "hostile/refinery_races.rs"]
 mod refinery_races;
 #[path = "hostile/remote_away.rs"]

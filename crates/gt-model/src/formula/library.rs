@@ -44,6 +44,13 @@ pub struct Resolved {
     pub(super) absent: BTreeSet<String>,
 }
 
+impl Resolved {
+    /// Whether the formula refers to no other formula.
+    pub fn is_alone(&self) -> bool {
+        self.used.is_empty() && self.formula.extends.is_empty()
+    }
+}
+
 impl Library {
     /// Adds a formula.
     pub fn add(&mut self, formula: Formula) {

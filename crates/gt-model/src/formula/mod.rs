@@ -29,7 +29,7 @@ mod text;
 mod unroll;
 mod vars;
 
-pub use act::Act;
+pub use act::{Act, Patrol};
 pub use condition::Condition;
 pub use keys::reference;
 pub use library::{Library, Resolved};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::act::Act;
+use super::act::{Act, Patrol};
 use super::syntax::FormulaKind;
 
 /// A formula with its variables replaced and all its parts in place. It is finite, and each step comes after those that it needs.
@@ -22,6 +22,17 @@ pub struct Plan {
     pub vars: BTreeMap<String, String>,
     /// Steps.
     pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Returns the acts of a patrol's plan, in order. Fails with the step that is something else.
+    pub fn acts(&self, patrol: Patrol) -> Result<Vec<Act>, String> {
+        let act = |step: &Step| match &step.kind {
+            StepKind::Run(Run::Act(act)) if act.is_of(patrol) && step.gate.is_none() => Ok(*act),
+            _ => Err(format!("step `{}` of {} is none of the acts gt:{}.…", step.id, self.formula, patrol.prefix())),
+        };
+        self.steps.iter().map(act).collect()
+    }
 }
 
 /// Product of a plan's work.

@@ -128,7 +128,12 @@ fn check(reader: &mut Reader, node: &Node<'_>) -> Option<CheckTemplate> {
         return None;
     };
     if let Some(name) = text.value.strip_prefix("gt:") {
-        return act(reader, &text, name).map(CheckTemplate::Act);
+        let act = act(reader, &text, name)?;
+        if !act.is_check() {
+            reader.error(node.span, format!("`gt:{name}` is no check: it belongs under `run`"));
+            return None;
+        }
+        return Some(CheckTemplate::Act(act));
     }
     let words = text.value.split_whitespace().take(ARGV_LIMIT + 1);
     let words = words.map(|word| Text { value: word.to_owned(), at: text.at.within(word) }).collect();

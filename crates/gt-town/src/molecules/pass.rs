@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gt_ledger::{Molecule, MoleculeStep, StepEnd, StepState, Tx};
+use gt_ledger::{Molecule, MoleculeStep, StepEnd, StepState, Tx, View};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::formula::StepKind;
@@ -113,15 +113,11 @@ impl Turn<'_> {
 
     /// Whether the step belongs to a round of a loop that has not begun: the check after the round before decides.
     fn waits_for_round(&mut self) -> Result<bool> {
-        let (Some(round), Some(parent)) = (self.step.step.round, self.step.step.parent.clone()) else {
+        let Some(group) = self.town.ledger.read(|view| undecided_loop(view, self.molecule.id, self.step))? else {
             return Ok(false);
         };
-        let group = self.town.ledger.read(|view| view.step(self.molecule.id, &parent).map_err(Error::from))?;
-        let waits = group.is_some_and(|group| group.step.until.is_some() && group.tries + 1 < round);
-        if waits {
-            self.job(JobKind::Round, &parent);
-        }
-        Ok(waits)
+        self.job(JobKind::Round, &group);
+        Ok(true)
     }
 
     /// Marks the step as held back by its gate, and asks the person who opens it.
@@ -186,6 +182,19 @@ impl Turn<'_> {
             StepKind::Agent => self.write("follow bead", |tx| hand_out::follow(tx, self.molecule, self.step)),
         }
     }
+}
+
+/// Returns the group of a loop that holds the step, at any depth, in a round that the check of the loop has not let begin yet.
+fn undecided_loop(view: &View<'_>, molecule: MoleculeId, step: &MoleculeStep) -> Result<Option<String>> {
+    let mut part = step.step.clone();
+    while let Some(parent) = part.parent.take() {
+        let Some(group) = view.step(molecule, &parent)? else { return Ok(None) };
+        if group.is_before(&part) {
+            return Ok(Some(parent));
+        }
+        part = group.step;
+    }
+    Ok(None)
 }
 
 /// Returns the pause before the next run of a command that has failed so often.

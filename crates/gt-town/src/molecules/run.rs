@@ -46,7 +46,8 @@ pub fn run(town: &Town, job: &Job) -> Result<()> {
     let read =
         town.ledger.read(|view| Ok::<_, Error>((view.molecule(job.molecule)?, view.step(job.molecule, &job.step)?)))?;
     let (Some(molecule), Some(step)) = read else { return Ok(()) };
-    if molecule.ended_at.is_some() || step.state.is_over() || step.waits > 0 {
+    let is_early = step.waits > 0 && job.kind != JobKind::Round;
+    if molecule.ended_at.is_some() || step.state.is_over() || is_early {
         return Ok(());
     }
     let place = Place::of(town, &molecule)?;

@@ -7,6 +7,7 @@ use gt_ledger::Tx;
 use gt_model::address::Address;
 use gt_model::boot::{self, AfterEnd};
 use gt_model::condition::ConditionKind;
+use gt_model::formula::{Act, Patrol};
 use gt_model::protocol::Message;
 
 use crate::mail::post;
@@ -48,7 +49,11 @@ pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) 
         starts += 1;
         observed.age(&format!("start-{starts}"));
         let process = start()?;
-        let exit = watch(town, &process, &mut observed, starts);
+        let acts = town.patrol(None, Patrol::Boot).acts;
+        let exit = watch(town, &process, &mut observed, starts, acts.contains(&Act::BootKill));
+        if !acts.contains(&Act::BootRestart) {
+            return Ok(BootEnd::Finished);
+        }
         let ages: Vec<Duration> = (1..=starts).map(|n| observed.age(&format!("start-{n}"))).collect();
         match boot::after_end(deacon::is_wanted(town).unwrap_or(true), &ages) {
             AfterEnd::Finish => return Ok(BootEnd::Finished),
@@ -58,7 +63,9 @@ pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) 
             }
             AfterEnd::GiveUp => {
                 note(town, exit, "given up");
-                give_up(town, exit)?;
+                if acts.contains(&Act::BootAsk) {
+                    give_up(town, exit)?;
+                }
                 return Ok(BootEnd::GaveUp);
             }
         }
@@ -66,8 +73,8 @@ pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) 
     Ok(BootEnd::Finished)
 }
 
-/// Waits for the deacon to exit, and kills it if it hangs. Returns its exit code.
-fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, starts: u32) -> Option<i32> {
+/// Waits for the deacon to exit. If `kills`, kills it when it hangs. Returns its exit code.
+fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, starts: u32, kills: bool) -> Option<i32> {
     let heartbeat = town.layout.heartbeat();
     loop {
         let exit = process.wait(LOOK_EVERY);
@@ -77,11 +84,11 @@ fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, sta
         if let Some(exit) = exit {
             return exit;
         }
-        if !town.is_there() && observed.age(&format!("gone-{starts}")) >= GONE_GRACE {
+        if kills && !town.is_there() && observed.age(&format!("gone-{starts}")) >= GONE_GRACE {
             process.kill();
         }
         let beat = town.world().disk().touched(&heartbeat).ok().flatten();
-        if boot::is_hung(observed.age(&format!("silent-{starts}-{beat:?}"))) {
+        if kills && boot::is_hung(observed.age(&format!("silent-{starts}-{beat:?}"))) {
             note(town, None, "hung, and ended by force");
             process.kill();
         }

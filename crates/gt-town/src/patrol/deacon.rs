@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
+use gt_model::formula::{Act, Patrol};
 use gt_world::WakeUp;
 
 use crate::admission::hooks_off;
@@ -73,13 +74,45 @@ pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
 
 fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
-    note_state(town, ConditionKind::Patrol, "memory", short_memory::patrol(town))?;
-    let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
-    limits::let_go(town, &mut memory.observed)?;
-    usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
-    note_state(town, ConditionKind::Patrol, "kinds", kinds::patrol(town))?;
-    note_state(town, ConditionKind::Patrol, "hooks", hooks_off::patrol(town, &mut memory.watch.meters))?;
-    note_state(town, ConditionKind::Patrol, "outages", outage::patrol(town, &mut memory.observed))?;
+    let patrol = town.patrol(None, Patrol::Deacon);
+    note_state(town, ConditionKind::Patrol, Patrol::Deacon.formula(), patrol.fault.map_or(Ok(()), Err))?;
+    let mut did = false;
+    for act in patrol.acts {
+        did |= perform(town, act, scope, memory)?;
+    }
+    if scope == Scope::All {
+        did |= follow_molecules(town, memory)?;
+        did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
+    }
+    Ok(did)
+}
+
+/// Performs one act of the deacon's patrol. Returns whether it may have made more to do.
+fn perform(town: &Town, act: Act, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
+    let (observed, watch) = (&mut memory.observed, &mut memory.watch);
+    let note = |subject: &str, result: Result<()>| note_state(town, ConditionKind::Patrol, subject, result);
+    match act {
+        Act::DeaconMemory => note("memory", short_memory::patrol(town))?,
+        Act::DeaconEffects => return Ok(effects::run_all(town, scope, observed)? > 0),
+        Act::DeaconLimits => limits::let_go(town, observed)?,
+        Act::DeaconUsage => usage::patrol(town, &mut watch.meters, observed)?,
+        Act::DeaconKinds => note("kinds", kinds::patrol(town))?,
+        Act::DeaconHooks => note("hooks", hooks_off::patrol(town, &mut watch.meters))?,
+        Act::DeaconOutages => note("outages", outage::patrol(town, observed))?,
+        Act::DeaconRigs => patrol_rigs(town, memory)?,
+        Act::DeaconAgents => patrol_agents(town, observed)?,
+        Act::DeaconMail => handle_mail(town)?,
+        Act::DeaconSpend => note("spend", spend::patrol(town, &mut watch.meters, observed))?,
+        Act::DeaconConvoys => note("convoys", convoy::repair(town))?,
+        Act::DeaconFeed => return Ok(convoy::feed(town)? > 0),
+        // `Plan::acts` lets no other act through.
+        _ => {}
+    }
+    Ok(false)
+}
+
+/// Repairs each rig's repository and lets its witness patrol. A failure in one rig stops no other.
+fn patrol_rigs(town: &Town, memory: &mut Memory) -> Result<()> {
     for name in rig_names(town)? {
         let _rig = tracing::error_span!("rig", rig = name).entered();
         let patrol = town.rig(&name).and_then(|rig| {
@@ -89,24 +122,15 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
         });
         note_state(town, ConditionKind::Patrol, &name, patrol)?;
     }
+    Ok(())
+}
+
+fn patrol_agents(town: &Town, observed: &mut Observed) -> Result<()> {
     for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
-        let patrol = standing::patrol(town, &agent, &mut memory.observed);
+        let patrol = standing::patrol(town, &agent, observed);
         note_state(town, ConditionKind::Patrol, &agent.address.to_string(), patrol)?;
     }
-    handle_mail(town)?;
-    note_state(
-        town,
-        ConditionKind::Patrol,
-        "spend",
-        spend::patrol(town, &mut memory.watch.meters, &mut memory.observed),
-    )?;
-    note_state(town, ConditionKind::Patrol, "convoys", convoy::repair(town))?;
-    did |= convoy::feed(town)? > 0;
-    if scope == Scope::All {
-        did |= follow_molecules(town, memory)?;
-    }
-    did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
-    Ok(did)
+    Ok(())
 }
 
 /// Looks at the molecules, and runs their commands one after the other. A running deacon has threads for that.

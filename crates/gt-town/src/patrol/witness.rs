@@ -8,6 +8,7 @@ use gt_ledger::{Attempt, AttemptOutcome, Incarnation, Tx};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
+use gt_model::formula::{Act, Patrol};
 use gt_model::id::{BeadId, RigName};
 use gt_model::patrol::{Process, Verdict};
 use gt_model::protocol::Message;
@@ -80,39 +81,57 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
-/// Patrols one rig.
+/// Patrols one rig: performs the acts of its witness's formula. Returns what the survey found.
 pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed) -> Result<Vec<Finding>> {
     let witness = Witness { town, rig, actor: Address::Witness(rig.name().clone()).to_string() };
-    witness.handle_mail()?;
+    let patrol = town.patrol(Some(rig), Patrol::Witness);
     let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
-    watch.found = witness.vitals(&attempts)?;
-    let mut findings = Vec::new();
-    let (mut live, mut failing, mut starting) = (Vec::new(), Vec::new(), Vec::new());
-    for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
-        live.extend(witness.record_ends(attempt)?);
-        let found = witness.look(attempt, watch, observed)?;
-        let verdict = found.verdict(town, rig);
-        witness.note_unknown(attempt, &verdict, observed)?;
-        witness.note_turn(attempt, &found, watch)?;
-        witness.note_conditions(attempt, &verdict)?;
-        witness.act(attempt, &found, &verdict)?;
-        match verdict {
-            Verdict::NotReady(failure) => {
-                failing.push(NotReady {
-                    attempt,
-                    incarnation: found.newest().map(|newest| newest.id.clone()),
-                    failure,
-                });
+    let mut survey = Survey::default();
+    for act in patrol.acts {
+        match act {
+            Act::WitnessMail => witness.handle_mail()?,
+            Act::WitnessSurvey => survey = witness.survey(&attempts, watch, observed)?,
+            Act::WitnessNotes => witness.note(&attempts, &survey, watch, observed)?,
+            Act::WitnessAct => {
+                survey.seen.iter().try_for_each(|seen| witness.act(seen.attempt, &seen.found, &seen.verdict))?
             }
-            Verdict::Starting => starting.push(attempt),
+            // `Plan::acts` lets no other act through.
             _ => {}
         }
-        findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
     }
-    readiness::note(town, rig, &failing, &starting)?;
-    witness.forget_gone(&attempts)?;
-    watch.forget_all_but(&live);
-    Ok(findings)
+    watch.forget_all_but(&survey.live);
+    match patrol.fault {
+        Some(fault) => Err(fault),
+        None => Ok(survey.seen.into_iter().map(Seen::finding).collect()),
+    }
+}
+
+/// What a survey of a rig's workers found.
+#[derive(Default)]
+struct Survey<'a> {
+    seen: Vec<Seen<'a>>,
+    /// Incarnations that have not ended.
+    live: Vec<Incarnation>,
+}
+
+/// What a survey found about one worker.
+struct Seen<'a> {
+    attempt: &'a Attempt,
+    found: Found,
+    verdict: Verdict,
+}
+
+impl Seen<'_> {
+    fn finding(self) -> Finding {
+        Finding { worker: self.attempt.address(), bead: self.attempt.bead.clone(), verdict: self.verdict }
+    }
+
+    /// Returns the failed start, if the verdict is that the worker's session did not start.
+    fn not_ready(&self) -> Option<NotReady<'_>> {
+        let Verdict::NotReady(failure) = &self.verdict else { return None };
+        let incarnation = self.found.newest().map(|newest| newest.id.clone());
+        Some(NotReady { attempt: self.attempt, incarnation, failure: failure.clone() })
+    }
 }
 
 struct Witness<'t> {
@@ -124,6 +143,39 @@ struct Witness<'t> {
 impl Witness<'_> {
     fn write<T>(&self, verb: &str, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.town.ledger.write(&self.actor, verb, change)
+    }
+
+    /// Records the ends of the rig's sessions and finds out how each of its workers is.
+    fn survey<'a>(&self, attempts: &'a [Attempt], watch: &mut Watch, observed: &mut Observed) -> Result<Survey<'a>> {
+        watch.found = self.vitals(attempts)?;
+        let mut survey = Survey::default();
+        for attempt in attempts.iter().filter(|attempt| &attempt.rig == self.rig.name()) {
+            survey.live.extend(self.record_ends(attempt)?);
+            let found = self.look(attempt, watch, observed)?;
+            let verdict = found.verdict(self.town, self.rig);
+            survey.seen.push(Seen { attempt, found, verdict });
+        }
+        Ok(survey)
+    }
+
+    /// Raises and clears the conditions that follow from a survey.
+    fn note(
+        &self,
+        attempts: &[Attempt],
+        survey: &Survey<'_>,
+        watch: &mut Watch,
+        observed: &mut Observed,
+    ) -> Result<()> {
+        for Seen { attempt, found, verdict } in &survey.seen {
+            self.note_unknown(attempt, verdict, observed)?;
+            self.note_turn(attempt, found, watch)?;
+            self.note_conditions(attempt, verdict)?;
+        }
+        let failing: Vec<NotReady<'_>> = survey.seen.iter().filter_map(Seen::not_ready).collect();
+        let starting: Vec<&Attempt> =
+            survey.seen.iter().filter(|seen| seen.verdict == Verdict::Starting).map(|seen| seen.attempt).collect();
+        readiness::note(self.town, self.rig, &failing, &starting)?;
+        self.forget_gone(attempts)
     }
 
     /// Passes on messages of others. The facts are already in the ledger, so this changes no state.

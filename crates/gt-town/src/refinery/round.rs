@@ -6,6 +6,7 @@ use gt_ledger::{MergeRequest, Tx, View};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
+use gt_model::formula::{Act, Patrol};
 use gt_model::id::{MrId, Sha};
 use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::queue::{self, MrFacts, MrStatus, QueueEntry};
@@ -19,7 +20,7 @@ use crate::mail::post;
 use crate::refinery::clean_run;
 use crate::rigs::remote;
 use crate::town::error::{Error, Result};
-use crate::town::person::{self, Act};
+use crate::town::person;
 use crate::town::settings::LandingPolicy;
 use crate::town::{Caller, Rig, Town};
 use crate::work::sling::Crew;
@@ -74,7 +75,7 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
         [id] => id.0.clone(),
         ids => format!("{} merge requests", ids.len()),
     };
-    person::confirm(town, caller, Act { refused: "approves", what: "approve", on: &on })?;
+    person::confirm(town, caller, person::Act { refused: "approves", what: "approve", on: &on })?;
     let approved = town.ledger.write(&caller.name(), "mq approve", |tx| {
         let mut approved = Vec::new();
         for id in ids {
@@ -132,22 +133,75 @@ pub(super) struct Refinery<'t> {
     pub(super) round: Round,
 }
 
+/// State of a round between its acts.
+#[derive(Default)]
+struct Stack {
+    /// Whether the rig is known not to be held.
+    is_released: bool,
+    /// Whether work waits, but the rig has no gates.
+    is_ungated: bool,
+    /// Trunk that they are tested on; `None` if none waits.
+    trunk: Option<Sha>,
+    /// Those that may land without a further approval.
+    landable: Vec<MergeRequest>,
+    /// Those that a person has to approve.
+    to_ask: Vec<MergeRequest>,
+}
+
 impl Refinery<'_> {
+    /// Performs the acts of the round's formula. Whatever the formula says, nothing lands in a rig that is held or has no gates.
     pub(super) fn run(&mut self) -> Result<()> {
-        self.handle_mail()?;
-        if let Some(held) = self.held()? {
-            self.round.stopped = Some(held);
-            return Ok(());
+        let patrol = self.town.patrol(Some(self.rig), Patrol::Refinery);
+        let mut stack = Stack::default();
+        for act in patrol.acts {
+            if act != Act::RefineryMail && self.is_held(&mut stack)? {
+                break;
+            }
+            self.perform(act, &mut stack)?;
         }
-        self.finish_open_landing()?;
-        self.ask_again()?;
+        patrol.fault.map_or(Ok(()), Err)
+    }
+
+    /// Whether the round must end because the rig is held or has no gates. Asks only once whether it is held.
+    fn is_held(&mut self, stack: &mut Stack) -> Result<bool> {
+        if !stack.is_released {
+            self.round.stopped = self.held()?;
+            stack.is_released = self.round.stopped.is_none();
+        }
+        Ok(!stack.is_released)
+    }
+
+    fn perform(&mut self, act: Act, stack: &mut Stack) -> Result<()> {
+        match act {
+            Act::RefineryMail => self.handle_mail(),
+            Act::RefineryFinish => self.finish_open_landing(),
+            Act::RefineryAsk => self.ask_again(),
+            Act::RefineryFetch => self.take_up(stack),
+            Act::RefineryLand => match &stack.trunk {
+                Some(trunk) => self.land_stack(trunk, &stack.landable),
+                None => Ok(()),
+            },
+            Act::RefineryTest => match &stack.trunk {
+                Some(trunk) => stack.to_ask.iter().try_for_each(|mr| self.gate_alone(trunk, mr)),
+                None => Ok(()),
+            },
+            Act::RefineryConfirm if stack.is_ungated => Ok(()),
+            Act::RefineryConfirm => self.confirm(stack.trunk.is_some()),
+            // `Plan::acts` lets no other act through.
+            _ => Ok(()),
+        }
+    }
+
+    /// Fetches the trunk if merge requests wait, and sorts them by who lets them land.
+    fn take_up(&mut self, stack: &mut Stack) -> Result<()> {
         let waiting = self.waiting()?;
         if waiting.is_empty() {
-            return self.confirm(false);
+            return Ok(());
         }
         // Without gates nothing may land. This check comes before any process starts, and holds until a person changes the
         // settings.
         if self.rig.settings.gate.is_empty() && !self.rig.settings.allow_ungated {
+            stack.is_ungated = true;
             return self.stop_ungated();
         }
         self.write("gates are there", |tx| {
@@ -156,13 +210,10 @@ impl Refinery<'_> {
         let trunk = self.fetch()?;
         let waiting = self.take_out_landed(&trunk, waiting)?;
         let waiting = waiting.into_iter().map(|mr| self.looked_at(&trunk, mr)).collect::<Result<Vec<_>>>()?;
-        let (landable, to_ask): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|mr| lands_alone(self.rig, mr) || mr.approved_by.is_some());
-        self.land_stack(&trunk, &landable)?;
-        for mr in &to_ask {
-            self.gate_alone(&trunk, mr)?;
-        }
-        self.confirm(true)
+        let may_land = |mr: &MergeRequest| lands_alone(self.rig, mr) || mr.approved_by.is_some();
+        (stack.landable, stack.to_ask) = waiting.into_iter().partition(may_land);
+        stack.trunk = Some(trunk);
+        Ok(())
     }
 
     /// Tests landed work without caches if that is due.

@@ -78,7 +78,7 @@ fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
     let beads = path.parent().unwrap_or(path);
     let layout = crate::town::layout::Layout::new(beads.parent().unwrap_or(beads));
     let ledger = ledger.settling_convoys(gt_ledger::settle_convoys);
-    Town { layout, ledger, settings: TownSettings::default(), outside }
+    Town::around(layout, ledger, TownSettings::default(), outside)
 }
 
 /// Prefix of the settings keys that people and tools store in the ledger. gt itself uses only [`PREFIX_KEY`].

@@ -3,17 +3,24 @@
 //! [`Town::formula`] looks for a formula in the rig's folder, in the town's folder, and in the binary, in this order, and puts it together
 //! with the formulas that it refers to and with the overlays of each.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gt_model::bead::Bead;
-use gt_model::formula::{Formula, FormulaError, Library, Overlay, Resolved};
+use gt_model::formula::{Act, Formula, FormulaError, Library, Overlay, Patrol, Resolved};
 
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
 /// Formulas in the binary, by name.
-pub const BUILT_IN: &[(&str, &str)] = &[("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml"))];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("mol-boot-triage", include_str!("../../formulas/mol-boot-triage.toml")),
+    ("mol-deacon-patrol", include_str!("../../formulas/mol-deacon-patrol.toml")),
+    ("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml")),
+    ("mol-refinery-patrol", include_str!("../../formulas/mol-refinery-patrol.toml")),
+    ("mol-witness-patrol", include_str!("../../formulas/mol-witness-patrol.toml")),
+];
 
 /// Endings of formula files: our own, and those of beads and the Go Gas Town.
 const ENDINGS: [&str; 3] = ["toml", "formula.toml", "formula.json"];
@@ -62,6 +69,73 @@ impl Town {
         Ok(Found { resolved, origins: reader.origins })
     }
 }
+
+/// The acts of a patrol, in order.
+#[derive(Debug)]
+pub struct PatrolActs {
+    /// The acts.
+    pub acts: Vec<Act>,
+    /// Why the formula of the town can't be used, if so. The acts are then those of the formula in the binary.
+    pub fault: Option<Error>,
+}
+
+impl Town {
+    /// Returns the acts of a patrol as its formula says. A formula with a mistake must not stop a patrol, so the one in the binary
+    /// replaces it.
+    pub fn patrol(&self, rig: Option<&Rig>, patrol: Patrol) -> PatrolActs {
+        let known = || self.patrols.borrow().get(patrol.formula()).cloned();
+        let texts = match self.texts_of(rig, patrol.formula()) {
+            Ok(texts) => texts,
+            Err(fault) => return PatrolActs { acts: built_in_acts(patrol), fault: Some(fault) },
+        };
+        // Reading a formula takes longer than most looks, and it rarely changes.
+        if let Some((_, acts)) = known().filter(|(of, _)| *of == texts) {
+            return PatrolActs { acts, fault: None };
+        }
+        match self.read_patrol(rig, patrol) {
+            Ok((acts, is_alone)) => {
+                if is_alone {
+                    self.patrols.borrow_mut().insert(patrol.formula(), (texts, acts.clone()));
+                }
+                PatrolActs { acts, fault: None }
+            }
+            Err(fault) => PatrolActs { acts: built_in_acts(patrol), fault: Some(fault) },
+        }
+    }
+
+    /// Returns the acts, and whether the formula refers to no other.
+    fn read_patrol(&self, rig: Option<&Rig>, patrol: Patrol) -> Result<(Vec<Act>, bool)> {
+        let found = self.formula(rig, patrol.formula())?;
+        let plan = found.resolved.plan(&BTreeMap::new()).map_err(|source| found.unusable(source))?;
+        let acts = plan.acts(patrol).map_err(|what| Error::refused(what, "gt formula acts lists them"))?;
+        Ok((acts, found.resolved.is_alone()))
+    }
+
+    /// Returns the texts of a formula and its overlays. A change of the formula changes them.
+    fn texts_of(&self, rig: Option<&Rig>, name: &str) -> Result<Vec<String>> {
+        let reader = Reader { town: self, rig, library: Library::default(), origins: Vec::new() };
+        let own = reader.own(name)?.map(|(_, text)| text).into_iter();
+        let overlays =
+            reader.folders().into_iter().map(|folder| reader.text(&folder.join(format!("{name}.overlay.toml"))));
+        let overlays: Vec<Option<String>> = overlays.collect::<Result<_>>()?;
+        Ok(own.chain(overlays.into_iter().map(Option::unwrap_or_default)).collect())
+    }
+}
+
+/// Returns the acts of a patrol's formula in the binary.
+fn built_in_acts(patrol: Patrol) -> Vec<Act> {
+    let (name, text) = BUILT_IN.iter().find(|(name, _)| *name == patrol.formula()).copied().unwrap_or_default();
+    let mut library = Library::default();
+    // They always parse: a test reads them.
+    let acts = Formula::parse(name, text).and_then(|formula| {
+        library.add(formula);
+        library.resolve(name)?.plan(&BTreeMap::new())
+    });
+    acts.ok().and_then(|plan| plan.acts(patrol).ok()).unwrap_or_default()
+}
+
+/// Acts of patrols that were read before, each with the texts that they were read from, by the formula's name.
+pub type KnownPatrols = RefCell<BTreeMap<&'static str, (Vec<String>, Vec<Act>)>>;
 
 fn unusable(name: &str, source: FormulaError) -> Error {
     Error::Formula { name: name.to_owned(), source }

@@ -13,6 +13,7 @@ use gt_world::faults::Faults;
 use gt_world::{Held, World};
 
 use crate::town::error::{Error, Result};
+use crate::town::formula::KnownPatrols;
 use crate::town::lane::Lane;
 use crate::town::layout::{Layout, RigLayout};
 use crate::town::settings::presets;
@@ -79,6 +80,8 @@ pub struct Town {
     pub settings: TownSettings,
     /// Values that the caller passed in.
     pub outside: Outside,
+    /// Acts of patrols that were read before.
+    pub(super) patrols: KnownPatrols,
 }
 
 impl Town {
@@ -107,7 +110,12 @@ impl Town {
         let settings = settings::load(&outside, &path, &bytes)?;
         let is_shared = settings.sync.remote.is_some();
         let ledger = ledger.at_home(root).shared(is_shared).settling_convoys(settle_convoys);
-        Ok(Self { layout, ledger, settings, outside })
+        Ok(Self::around(layout, ledger, settings, outside))
+    }
+
+    /// Puts a town together from its parts.
+    pub(crate) fn around(layout: Layout, ledger: Ledger, settings: TownSettings, outside: Outside) -> Self {
+        Self { layout, ledger, settings, outside, patrols: KnownPatrols::default() }
     }
 
     /// Opens the same town again for another thread. Returns an error if a different town is at its path now.

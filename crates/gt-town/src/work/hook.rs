@@ -121,11 +121,20 @@ pub fn obstacle(steps: &[MoleculeStep], step: &MoleculeStep) -> Option<Obstacle>
     if step.step.gate.is_some() && step.opened_at.is_none() {
         return Some(Obstacle::Gate);
     }
-    let group = step.step.parent.as_deref().and_then(|parent| steps.iter().find(|other| other.step.id == parent));
-    let waits_for_round = |group: &MoleculeStep| {
-        group.step.until.is_some() && step.step.round.is_some_and(|round| group.tries + 1 < round)
-    };
-    group.is_some_and(waits_for_round).then_some(Obstacle::Round)
+    is_in_later_round(steps, step).then_some(Obstacle::Round)
+}
+
+/// Whether the step belongs, at any depth, to a round of a loop that the check of the loop has not let begin yet.
+fn is_in_later_round(steps: &[MoleculeStep], step: &MoleculeStep) -> bool {
+    let group_of = |part: &MoleculeStep| steps.iter().find(|other| Some(&other.step.id) == part.step.parent.as_ref());
+    let mut part = step;
+    while let Some(group) = group_of(part) {
+        if group.is_before(&part.step) {
+            return true;
+        }
+        part = group;
+    }
+    false
 }
 
 /// Returns what a molecule waits for, if no step of it can be done by its worker now and some are not over.
@@ -294,6 +303,7 @@ pub(crate) fn objection(
             let logs = gates::Logs { folder: logs, label: "acceptance" };
             Ok(worker_gates::run(town, rig, attempt, logs, false)?.failure())
         }
+        Acceptance::Act(act) => Ok(Some(format!("gt:{} does not check a worktree", act.name()))),
         Acceptance::Command(argv) => run_command(town, rig, logs, attempt, argv),
     }
 }

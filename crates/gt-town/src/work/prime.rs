@@ -378,6 +378,7 @@ pub fn check_text(check: &Acceptance) -> String {
         Acceptance::Act(Act::Commits) => "the branch has commits".to_owned(),
         Acceptance::Act(Act::Gates) => "the gates are green".to_owned(),
         Acceptance::Act(Act::Rebased) => "the branch contains the trunk".to_owned(),
+        Acceptance::Act(act) => act.meaning().to_owned(),
         Acceptance::Command(argv) => format!("`{}`", foreign::one_line(&argv.join(" "))),
     }
 }

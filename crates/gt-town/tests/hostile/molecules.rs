@@ -1,0 +1,244 @@
+//! Molecules that the engine runs: commands, gates, loops, steps handed out as beads.
+
+use gt_ledger::{Molecule, MoleculeOutcome, MoleculeStep, StepState};
+use gt_model::id::MoleculeId;
+use gt_town::molecules::steps::{self, Named};
+use gt_town::molecules::{self, Order};
+use gt_town::work::hook;
+
+use super::*;
+
+impl Scene {
+    /// Pours a formula for the rig app.
+    fn pour(&self, name: &str, steps: &str) -> MoleculeId {
+        self.formula(&format!("{name}.toml"), &format!("formula = \"{name}\"\nversion = 1\n{steps}"));
+        self.pour_known(name, None)
+    }
+
+    fn pour_known(&self, name: &str, bead: Option<&BeadId>) -> MoleculeId {
+        let rig = self.rig("app");
+        let order = Order { formula: name, vars: &BTreeMap::new(), rig: Some(&rig), bead, is_ephemeral: None };
+        molecules::pour(&self.town, &Caller::overseer(), &order).unwrap().id
+    }
+
+    fn molecule(&self, id: MoleculeId) -> Molecule {
+        self.town.ledger.read(|view| Ok::<_, Error>(view.molecule(id)?.unwrap())).unwrap()
+    }
+
+    fn steps(&self, id: MoleculeId) -> Vec<MoleculeStep> {
+        self.town.ledger.read(|view| Ok::<_, Error>(view.steps_of(id)?)).unwrap()
+    }
+
+    /// Returns each step with its state.
+    fn states(&self, id: MoleculeId) -> Vec<String> {
+        self.steps(id).iter().map(|step| format!("{} {}", step.step.id, step.state)).collect()
+    }
+
+    /// Makes commands fail so often before they pass.
+    fn fail_first(&self, times: usize) {
+        let left = std::sync::atomic::AtomicUsize::new(times);
+        self.world.set_runner(move |_, _| {
+            use std::sync::atomic::Ordering;
+            let fails = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            let end = if fails { red() } else { RunEnd::Passed };
+            RunResult { end, took: Duration::ZERO, tail: vec![if fails { "no" } else { "yes" }.to_owned()] }
+        });
+    }
+
+    fn look_for(&mut self, minutes: u64) {
+        for _ in 0..minutes * 2 {
+            self.world.advance(Duration::from_secs(30));
+            deacon::look(&self.town, &mut self.memory).unwrap();
+        }
+    }
+}
+
+/// End of a command that failed.
+fn red() -> RunEnd {
+    RunEnd::Failed(gt_world::Exit { code: Some(1), signal: None, reason: "exited with 1".to_owned() })
+}
+
+fn named(molecule: MoleculeId, step: &str) -> Named {
+    Named { molecule: Some(molecule), step: step.to_owned() }
+}
+
+const TWO: &str = "[[steps]]\nid = \"a\"\nrun = [\"make\"]\nretries = 2\n[[steps]]\nid = \"b\"\nneeds = [\"a\"]\nrun = [\"make\", \"b\"]\n";
+
+#[test]
+fn commands_run_in_order_and_a_failed_one_is_tried_again() {
+    let mut scene = scene(TOWN, &["app"]);
+    scene.fail_first(2);
+    let id = scene.pour("two", TWO);
+    scene.look_for(3);
+    assert_eq!(scene.states(id), ["a done", "b done"]);
+    assert_eq!(scene.molecule(id).outcome, Some(MoleculeOutcome::Done));
+    let first = scene.steps(id).remove(0);
+    assert_eq!((first.tries, first.output.as_deref()), (2, Some("yes")));
+}
+
+#[test]
+fn a_step_that_fails_for_good_asks_a_person_and_holds_back_the_rest() {
+    let mut scene = scene(TOWN, &["app"]);
+    scene.fail_first(3);
+    let id = scene.pour("two", TWO);
+    scene.look_for(5);
+    assert_eq!(scene.states(id), ["a failed", "b open"]);
+    let key = format!("step-failed:{id}/a");
+    assert!(scene.conditions().contains(&key), "{:?}", scene.conditions());
+    steps::reopen(&scene.town, &Caller::overseer(), &named(id, "a")).unwrap();
+    assert!(!scene.conditions().contains(&key));
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a done", "b done"]);
+}
+
+#[test]
+fn a_failed_step_that_a_person_skips_lets_the_rest_go_on() {
+    let mut scene = scene(TOWN, &["app"]);
+    scene.fail_first(3);
+    let id = scene.pour("two", TWO);
+    scene.look_for(5);
+    steps::skip(&scene.town, &Caller::overseer(), &named(id, "a"), Some("not today")).unwrap();
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a skipped", "b done"]);
+    assert!(scene.conditions().iter().all(|key| !key.starts_with("step-failed")));
+}
+
+#[test]
+fn a_gate_for_a_person_stays_closed_until_it_is_opened_or_denied() {
+    let mut scene = scene(TOWN, &["app"]);
+    let gated = "[[steps]]\nid = \"a\"\ngate = { type = \"human\", ask = \"ship it?\" }\n[[steps]]\nid = \"b\"\nneeds = [\"a\"]\nrun = [\"make\"]\n";
+    let id = scene.pour("gated", gated);
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a waiting", "b open"]);
+    let key = format!("gate:{id}/a");
+    assert!(scene.conditions().contains(&key), "{:?}", scene.conditions());
+    let worker = Caller::role(gt_model::address::Address::Mayor);
+    steps::answer(&scene.town, &worker, &named(id, "a"), true, None).unwrap_err();
+    steps::answer(&scene.town, &Caller::overseer(), &named(id, "a"), true, Some("yes")).unwrap();
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a done", "b done"]);
+    assert!(!scene.conditions().contains(&key));
+
+    let id = scene.pour_known("gated", None);
+    scene.look_for(1);
+    steps::answer(&scene.town, &Caller::overseer(), &named(id, "a"), false, None).unwrap();
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a failed", "b open"]);
+}
+
+#[test]
+fn a_timer_opens_when_its_time_is_over_and_a_time_limit_fails_the_step() {
+    let mut scene = scene(TOWN, &["app"]);
+    let id = scene.pour("timer", "[[steps]]\nid = \"a\"\ngate = { type = \"timer\", after = \"10m\" }\n");
+    scene.look_for(5);
+    assert_eq!(scene.states(id), ["a waiting"]);
+    scene.look_for(6);
+    assert_eq!(scene.states(id), ["a done"]);
+    let id = scene.pour("late", "[[steps]]\nid = \"a\"\ngate = { type = \"human\", timeout = \"5m\" }\n");
+    scene.look_for(6);
+    assert_eq!(scene.states(id), ["a failed"]);
+}
+
+#[test]
+fn a_gate_opens_when_its_bead_is_closed() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.bead_of("app", "Before");
+    let gate = format!("[[steps]]\nid = \"a\"\ngate = {{ type = \"bead\", bead = \"{bead}\" }}\n");
+    let id = scene.pour("after", &gate);
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a waiting"]);
+    beads::close(&scene.town, &Caller::overseer(), &bead, Some("done"), false).unwrap();
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a done"]);
+}
+
+#[test]
+fn steps_for_agents_are_handed_out_as_beads_in_their_order() {
+    let mut scene = scene(TOWN, &["app"]);
+    let legs = "type = \"convoy\"\n[[legs]]\nid = \"left\"\ntitle = \"Left\"\n[[legs]]\nid = \"right\"\ntitle = \"Right\"\n[synthesis]\ntitle = \"Sum\"\n";
+    let id = scene.pour("legs", legs);
+    scene.look();
+    let beads: Vec<BeadId> = scene.steps(id).into_iter().filter_map(|step| step.bead).collect();
+    assert_eq!(beads.len(), 3);
+    let at_work = |scene: &Scene| beads.iter().map(|bead| scene.attempts(bead).len()).collect::<Vec<_>>();
+    assert_eq!(at_work(&scene), [1, 1, 0], "the synthesis waits for the legs");
+    for (bead, file) in beads[..2].iter().zip(["l.txt", "r.txt"]) {
+        scene.work(bead, file);
+        scene.look();
+        refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
+    }
+    scene.look();
+    assert_eq!(at_work(&scene), [1, 1, 1]);
+    scene.work(&beads[2], "s.txt");
+    scene.look();
+    refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
+    scene.look();
+    assert_eq!(scene.states(id), ["left done", "right done", "synthesis done"]);
+    let convoy = scene.molecule(id).convoy.unwrap();
+    assert_eq!(scene.bead(&convoy).status, Status::Closed);
+}
+
+#[test]
+fn a_worker_follows_the_molecule_that_was_attached_to_its_bead_and_waits_at_its_gate() {
+    let mut scene = scene(TOWN, &["app"]);
+    let steps_of_mine = "[[steps]]\nid = \"think\"\n[[steps]]\nid = \"build\"\ndescription = \"Build it.\"\nneeds = [\"think\"]\ngate = { type = \"human\" }\n[[steps]]\nid = \"submit\"\nneeds = [\"build\"]\n";
+    scene.formula("mine.toml", &format!("formula = \"mine\"\nversion = 1\n{steps_of_mine}"));
+    let bead = scene.bead_of("app", "One");
+    let id = scene.pour_known("mine", Some(&bead));
+    scene.sling("app", std::slice::from_ref(&bead));
+    scene.look();
+    let attempt = scene.attempts(&bead).pop().unwrap();
+    assert_eq!(scene.molecule(id).attempt, Some(attempt.id));
+    let incarnations = scene.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
+    let incarnation = incarnations.last().map(|i| i.id.clone());
+    let worker = Caller { incarnation, ..Caller::role(attempt.address()) };
+    let next = |scene: &Scene| hook::hook(&scene.town, &worker).unwrap().unwrap().step.map(|step| step.step.id);
+    assert_eq!(next(&scene).as_deref(), Some("think"));
+    hook::step_done(&scene.town, &worker, None, Some("thought")).unwrap();
+    scene.look_for(1);
+    assert_eq!(next(&scene), None, "the gate is closed");
+    hook::step_done(&scene.town, &worker, Some("build"), None).unwrap_err();
+    steps::answer(&scene.town, &Caller::overseer(), &named(id, "build"), true, None).unwrap();
+    assert_eq!(next(&scene).as_deref(), Some("build"));
+    steps::skip(&scene.town, &worker, &named(id, "build"), None).unwrap_err();
+    hook::step_done(&scene.town, &worker, None, None).unwrap();
+    assert_eq!(next(&scene).as_deref(), Some("submit"));
+    scene.work(&bead, "b.txt");
+    assert_eq!(scene.molecule(id).outcome, Some(MoleculeOutcome::Done));
+}
+
+#[test]
+fn a_loop_ends_after_the_round_whose_check_passes() {
+    let mut scene = scene(TOWN, &["app"]);
+    let steps = "[[steps]]\nid = \"polish\"\nloop = { until = \"check\", max = 4 }\n[[steps.children]]\nid = \"try\"\nrun = [\"make\"]\n";
+    // try 1 passes, check fails; try 2 passes, check passes.
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    scene.world.set_runner(move |command, _| {
+        let is_check = command.argv.iter().any(|word| word == "check");
+        let seen = calls.fetch_add(usize::from(is_check), std::sync::atomic::Ordering::SeqCst);
+        let end = if is_check && seen == 0 { red() } else { RunEnd::Passed };
+        RunResult { end, took: Duration::ZERO, tail: Vec::new() }
+    });
+    let id = scene.pour("loop", steps);
+    scene.look_for(4);
+    let over: Vec<StepState> =
+        scene.steps(id).iter().filter(|step| step.step.round.is_some()).map(|s| s.state).collect();
+    assert_eq!(
+        over,
+        [StepState::Done, StepState::Done, StepState::Skipped, StepState::Skipped],
+        "{:?}",
+        scene.states(id)
+    );
+    assert_eq!(scene.molecule(id).outcome, Some(MoleculeOutcome::Done));
+}
+
+#[test]
+fn a_command_that_was_running_when_the_deacon_died_runs_again_and_ends_once() {
+    let mut scene = scene(TOWN, &["app"]);
+    let id = scene.pour("two", TWO);
+    // The deacon died after it had marked the step and before it recorded the result.
+    scene.town.ledger.write("deacon/", "test", |tx| Ok::<_, Error>(tx.start_step(id, "a")?)).unwrap();
+    scene.memory = Memory::default();
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a done", "b done"]);
+}

@@ -12,7 +12,7 @@ impl Scene {
         self.town.world().disk().write(&path, text.as_bytes()).unwrap();
     }
 
-    fn remove_formula(&self, name: &str) {
+    pub(super) fn remove_formula(&self, name: &str) {
         self.town.world().disk().remove(&PathBuf::from("/town/.beads/formulas").join(name)).unwrap();
     }
 }

@@ -33,6 +33,19 @@ pub(super) fn statics(resolved: &Resolved) -> Vec<Finding> {
     findings.sorted()
 }
 
+/// Checks a formula without those that it refers to.
+pub(super) fn alone(formula: &Formula) -> Vec<Finding> {
+    statics(&Resolved::alone(formula))
+}
+
+/// Returns the names of variables that a formula declares and does not use.
+pub(super) fn unused(formula: &Formula) -> BTreeSet<String> {
+    let resolved = Resolved::alone(formula);
+    let mut check = Check { resolved: &resolved, formula, used: BTreeSet::new(), findings: Findings::default() };
+    check.formula();
+    formula.vars.keys().filter(|name| !check.used.contains(*name)).cloned().collect()
+}
+
 struct Check<'f> {
     resolved: &'f Resolved,
     formula: &'f Formula,
@@ -233,10 +246,20 @@ impl<'f> Check<'f> {
                     self.error(&text.at, "no round is ever done, so its steps are never reached".to_owned());
                 }
                 self.text(text, names);
+                self.range(text);
             }
             RoundsTemplate::Items(items) => items.iter().for_each(|item| self.text(item, names)),
             RoundsTemplate::Over(name) => self.over(name),
             RoundsTemplate::Until { check, .. } => self.check(check, names),
+        }
+    }
+
+    /// Notes the variables that the range of a loop uses in single braces.
+    fn range(&mut self, text: &Text) {
+        for piece in pieces(&text.value) {
+            if let Piece::Given { name, .. } = piece {
+                self.used.extend(self.formula.vars.get_key_value(name).map(|(name, _)| name.clone()));
+            }
         }
     }
 

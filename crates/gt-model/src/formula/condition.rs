@@ -40,7 +40,7 @@ impl Condition {
             return Err(wrong(&format!("it is longer than {CONDITION_LIMIT} bytes")));
         }
         let all = |part: &str| split(part, "and", "&&").into_iter().map(test).collect::<Option<Vec<_>>>();
-        let any = split(&text.value, "or", "||").into_iter().map(|part| all(part)).collect::<Option<Vec<_>>>();
+        let any = split(&text.value, "or", "||").into_iter().map(all).collect::<Option<Vec<_>>>();
         Ok(Self { any: any.ok_or_else(|| wrong("a test is not complete"))?, at: text.at.clone() })
     }
 

@@ -43,8 +43,8 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    pub(super) fn foreign(&self, name: &str) -> Option<Foreign> {
-        self.foreign.iter().find(|(known, _)| *known == name).map(|(_, means)| *means)
+    pub(super) fn foreign(&self, name: &str) -> Option<(&'static str, Foreign)> {
+        self.foreign.iter().find(|(known, _)| *known == name).copied()
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {

@@ -1,8 +1,9 @@
 //! Formulas that refer to each other: what is needed, what a formula extends, and overlays.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::source::{At, Finding, Findings, FormulaError, Text};
+use super::source::{At, Finding, Findings, FormulaError, Source, Text};
 use super::syntax::{Formula, FormulaKind, Overlay, StepTemplate};
 use super::{LIBRARY_LIMIT, check};
 use crate::id::sha256_hex;
@@ -48,6 +49,18 @@ impl Resolved {
     /// Whether the formula refers to no other formula.
     pub fn is_alone(&self) -> bool {
         self.used.is_empty() && self.formula.extends.is_empty()
+    }
+
+    /// Returns a formula without those that it refers to.
+    pub(super) fn alone(formula: &Formula) -> Self {
+        Self { formula: formula.clone(), hash: String::new(), used: BTreeMap::new(), absent: BTreeSet::new() }
+    }
+
+    /// Returns what [`Library::check`] says of it.
+    pub fn check(&self) -> Vec<Finding> {
+        let mut findings = self.formula.findings.clone();
+        findings.extend(self.plan_sample().err());
+        findings
     }
 }
 
@@ -98,11 +111,7 @@ impl Library {
     /// To find cycles and limits it plans all steps, whatever their conditions say, with values that the variables may have.
     pub fn check(&self, name: &str) -> Vec<Finding> {
         match self.resolve(name) {
-            Ok(resolved) => {
-                let mut findings = resolved.formula.findings.clone();
-                findings.extend(resolved.plan_sample().err());
-                findings
-            }
+            Ok(resolved) => resolved.check(),
             Err(error) => error.0,
         }
     }
@@ -112,9 +121,9 @@ impl Library {
         let mut chain = Chain::default();
         let formula = self.extended(name, None, &mut chain, &mut findings)?;
         let mut used = BTreeMap::new();
-        for formula in self.formulas.values() {
+        for other in self.formulas.keys().filter(|other| *other != name) {
             chain.names.clear();
-            let formula = self.extended(&formula.name, None, &mut chain, &mut Vec::new());
+            let formula = self.extended(other, None, &mut chain, &mut Vec::new());
             used.extend(formula.ok().map(|formula| (formula.name.clone(), formula)));
         }
         let hash = self.hash(&formula);
@@ -193,10 +202,8 @@ impl Library {
 
 fn no_formula(name: &str, from: Option<&At>, library: &Library) -> Finding {
     let known = library.formulas.keys().map(String::as_str);
-    let nowhere = At {
-        source: std::sync::Arc::new(super::Source { file: name.to_owned(), text: String::new() }),
-        span: super::Span::default(),
-    };
+    let nowhere =
+        At { source: Arc::new(Source { file: name.to_owned(), text: String::new() }), span: super::Span::default() };
     from.unwrap_or(&nowhere).error(format!("no formula is called `{name}`")).nearest(name, known)
 }
 

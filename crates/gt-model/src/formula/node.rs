@@ -1,6 +1,7 @@
 //! TOML and JSON as one tree with places.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
@@ -40,6 +41,8 @@ pub(super) enum Value<'t> {
 pub(super) struct Entry<'t> {
     pub key: Cow<'t, str>,
     pub key_span: Span,
+    /// Our name for the key. Empty until the table is read, and if there is none.
+    pub own: Cell<&'static str>,
     pub node: Node<'t>,
 }
 
@@ -77,7 +80,7 @@ fn of_table(table: DeTable<'_>, depth: usize) -> Result<Value<'_>, Malformed> {
     let entries = table.into_iter().map(|(key, value)| {
         let key_span = key.span().into();
         let node = of_toml(value.span(), value.into_inner(), depth + 1)?;
-        Ok(Entry { key: key.into_inner(), key_span, node })
+        Ok(Entry { key: key.into_inner(), key_span, own: Cell::default(), node })
     });
     let mut entries: Vec<Entry<'_>> = entries.collect::<Result<_, _>>()?;
     entries.sort_by_key(|entry| entry.key_span.start);
@@ -192,7 +195,7 @@ impl<'t> Json<'t> {
                 Cow::Borrowed(key) => self.span(key),
                 Cow::Owned(_) => node.span,
             };
-            Ok(Entry { key, key_span, node })
+            Ok(Entry { key, key_span, own: Cell::default(), node })
         });
         let entries: Vec<Entry<'_>> = entries.collect::<Result<_, _>>()?;
         refuse_double(&entries)?;

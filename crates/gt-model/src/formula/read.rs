@@ -26,10 +26,7 @@ impl<'n> Fields<'n> {
     /// Returns the entries of a key, also under other systems' names for it.
     pub fn all(self, name: &'static str) -> impl Iterator<Item = &'n Entry<'n>> {
         debug_assert!(self.section.key(name).is_some() || self.section.foreign(name).is_some(), "{name}");
-        let section = self.section;
-        self.entries
-            .iter()
-            .filter(move |entry| entry.key == name || section.foreign(&entry.key) == Some(Foreign::Named(name)))
+        self.entries.iter().filter(move |entry| entry.own.get() == name)
     }
 
     pub fn get(self, name: &'static str) -> Option<&'n Entry<'n>> {
@@ -52,12 +49,7 @@ impl Reader {
     }
 
     fn wrong(&mut self, fields: Fields<'_>, entry: &Entry<'_>) {
-        let holds = fields.section.key(&entry.key).map(|key| key.holds);
-        let named = match fields.section.foreign(&entry.key) {
-            Some(Foreign::Named(own)) => fields.section.key(own).map(|key| key.holds),
-            _ => None,
-        };
-        let holds = holds.or(named).unwrap_or("value of another kind");
+        let holds = fields.section.key(entry.own.get()).map_or("value of another kind", |key| key.holds);
         self.error(entry.node.span, format!("`{}` is a {holds}", entry.key));
     }
 
@@ -75,15 +67,19 @@ impl Reader {
 
     fn check_key(&mut self, section: &'static Section, entry: &Entry<'_>) {
         let (key, at) = (entry.key.as_ref(), self.at(entry.key_span));
-        if section.key(key).is_some() || self.findings.is_full() {
+        if let Some(key) = section.key(key) {
+            return entry.own.set(key.name);
+        }
+        if self.findings.is_full() {
             return;
         }
         match section.foreign(key) {
-            Some(Foreign::Named(_) | Foreign::Read(_)) => {}
-            Some(Foreign::Ignored(why)) => {
+            Some((_, Foreign::Named(own))) => entry.own.set(own),
+            Some((name, Foreign::Read(_))) => entry.own.set(name),
+            Some((_, Foreign::Ignored(why))) => {
                 self.findings.push(at.ignored(format!("`{key}` has no meaning here")).hint(why));
             }
-            Some(Foreign::Refused(instead)) => {
+            Some((_, Foreign::Refused(instead))) => {
                 self.findings.push(at.error(format!("`{key}` has no meaning here")).hint(instead));
             }
             None => self.findings.push(at.error(format!("unknown key `{key}`")).nearest(key, section.names())),

@@ -1,4 +1,5 @@
 mod hostile;
+mod imported;
 
 use std::collections::BTreeMap;
 

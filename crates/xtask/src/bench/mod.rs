@@ -3,6 +3,7 @@
 use clap::{Args as ClapArgs, ValueEnum};
 
 mod claude;
+mod formula;
 mod idle;
 mod ledger;
 mod machine;
@@ -32,6 +33,8 @@ pub enum What {
     Ledger,
     /// The real Claude Code and a fake model: a bead by the client alone, and through the town; a mayor that sleeps
     Claude,
+    /// Reading, checking and planning of the formula that polecats follow
+    Formula,
 }
 
 /// Flags of `bench`.
@@ -62,6 +65,11 @@ pub struct Args {
 
 /// Runs a benchmark, and prints its result.
 pub fn run(args: &Args) -> Result<(), String> {
+    if args.what == What::Formula {
+        let before = machine::line();
+        let rows = formula::measure(args.pairs.unwrap_or(2000).max(1))?;
+        return say(args, before, rows);
+    }
     let gt = match &args.gt {
         Some(gt) => gt.canonicalize().map_err(|e| format!("{}: {e}", gt.display()))?,
         None => crate::soak::build()?,
@@ -78,8 +86,13 @@ pub fn run(args: &Args) -> Result<(), String> {
         What::Idle => idle::measure(&gt, args.seconds, args.behind)?,
         What::Ledger => ledger::measure(&gt, pairs(40))?,
         What::Claude => claude::measure(&gt, pairs(5), args.seconds)?,
+        What::Formula => Vec::new(),
     };
-    let report = Report { what: format!("{:?}", args.what).to_lowercase(), machine: before, rows };
+    say(args, before, rows)
+}
+
+fn say(args: &Args, machine: String, rows: Vec<report::Row>) -> Result<(), String> {
+    let report = Report { what: format!("{:?}", args.what).to_lowercase(), machine, rows };
     println!("{}", if args.json { report.json() } else { report.text() });
     Ok(())
 }

@@ -156,6 +156,6 @@ fn values_with_the_text_of_toml_or_a_shell_stay_values() {
     }
     let error = plan("[vars.x]\n[[steps]]\nid='a'\nrun=['echo', '{{x}}']", &[("x", "a\0b")]).unwrap_err().to_string();
     assert!(error.contains("can't contain a NUL"), "{error}");
-    let shown = errors("\"\\u001b[2J\" = 1 # \u{202e}").to_string();
+    let shown = errors("\"\\u001b[2J\" = 1 # \u{202e}");
     assert!(shown.chars().all(|c| c == '\n' || !crate::foreign::is_unseen(c)), "{shown:?}");
 }

@@ -22,22 +22,21 @@ pub struct Cli {
     pub verb: Verb,
 }
 
-/// Reads arguments of which the first is a verb, by a grammar of that verb alone: the whole one would give the flags of
-/// every verb to each of them, which takes longer than most verbs do. `None` where that is not enough: the whole grammar
-/// also knows what to say of mistakes, and of `--help`.
+/// Parses arguments that begin with a verb, by a grammar of only that verb. The whole grammar adds the global flags to each verb,
+/// which takes longer than most verbs. Returns `None` for mistakes and `--help`, which need the whole grammar.
 fn narrowly<C: Parser, Verbs: Subcommand>(args: &[OsString], flags: fn(Command) -> Command) -> Option<C> {
     let all = Verbs::augment_subcommands(Command::new(NAME));
     let verb = all.find_subcommand(args.get(1)?)?.clone();
-    // `help` is a verb of ours.
+    // gt has its own verb `help`.
     let grammar = flags(Command::new(NAME)).disable_help_subcommand(true).subcommand(verb);
     C::from_arg_matches(&grammar.try_get_matches_from(args).ok()?).ok()
 }
 
-/// What the program is called where nobody sees it.
+/// Name of the program in grammars whose texts are not shown.
 const NAME: &str = "gt";
 
 impl Cli {
-    /// What agents say all the time, in its usual words: for these no grammar is made at all.
+    /// Parses the calls that agents make most often, without a grammar.
     pub fn usual(args: &[OsString]) -> Option<Self> {
         let mut words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
         let json = words.last() == Some(&"--json");
@@ -45,22 +44,27 @@ impl Cli {
         Some(Self { global: Global { json, ..Global::default() }, verb: Verb::usual(&words)? })
     }
 
-    /// These arguments, if a grammar of their verb alone is enough for them.
+    /// Parses the arguments by a grammar of only their verb, if that is enough.
     pub fn narrowly(args: &[OsString]) -> Option<Self> {
         narrowly::<Self, Verb>(args, Global::augment_args)
     }
 }
 
 impl Bd {
-    /// These arguments, if a grammar of their verb alone is enough for them.
+    /// Parses the arguments by a grammar of only their verb, if that is enough.
     pub fn narrowly(args: &[OsString]) -> Option<Self> {
         narrowly::<Self, BeadVerb>(args, |command| BeadFlags::augment_args(Global::augment_args(command)))
     }
 }
 
-/// `gt` called as `bd`: its verbs of beads alone, which is quicker than to make the whole grammar first.
+/// `gt` called as `bd`: only the verbs of beads, which is quicker than building the whole grammar.
 #[derive(Debug, Parser)]
-#[command(name = "bd", about = "Beads: what is to be done", max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "bd",
+    about = "Create, find, change and close beads: the tasks",
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 #[command(subcommand_help_heading = "Available Commands")]
 #[command(after_help = "First steps: bd init · bd create \"Title\" · bd ready\nbd is gt bead: docs/ledger.md")]
 pub struct Bd {
@@ -84,10 +88,10 @@ pub struct Global {
     /// When to use colours; NO_COLOR is respected
     #[arg(long, global = true, value_enum, default_value_t)]
     pub color: ColorChoice,
-    /// Say nothing but facts and errors
+    /// Print only facts and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Log what happens: error, warn, info, debug, trace, or target=level,… [default: $GT_LOG]
+    /// Log level: error, warn, info, debug, trace, or target=level,… [default: $GT_LOG]
     #[arg(long, global = true, value_name = "LEVEL", value_parser = crate::diagnosis::parse_level, hide_short_help = true)]
     pub log_level: Option<String>,
 }

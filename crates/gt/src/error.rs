@@ -25,7 +25,7 @@ pub enum CliError {
         hint: String,
     },
     /// The reader of our output has closed it, which is no fault.
-    #[error("the reader of the output has gone")]
+    #[error("the reader of the output has closed it")]
     Closed,
     /// Writing output or reading input failed.
     #[error("input or output failed: {0}")]
@@ -60,13 +60,13 @@ pub type CliResult = Result<u8, CliError>;
 
 /// Exit codes, as `gt help exit-codes` lists them.
 pub const EXIT_CODES: &[(u8, &str)] = &[
-    (0, "done"),
-    (1, "it was tried and failed"),
-    (2, "it was asked for wrongly"),
-    (3, "what was named is not there"),
-    (4, "refused by the state of things: blocked, claimed, closed, held"),
-    (5, "a person has to do something first"),
-    (70, "gt itself is at fault: please report it, with what `gt doctor` says"),
+    (0, "success"),
+    (1, "the verb tried, and failed"),
+    (2, "wrong call: an unknown verb, or invalid arguments"),
+    (3, "the named thing does not exist"),
+    (4, "refused by the current state: blocked, claimed, closed, held"),
+    (5, "a person must act first"),
+    (70, "a fault of gt itself: please report it, with the output of `gt doctor`"),
 ];
 
 impl CliError {

@@ -75,7 +75,7 @@ const ABOUT: &str = "money is about what the API's list prices come to; who pays
 
 fn unknown_since(word: &str) -> CliError {
     CliError::Usage {
-        what: format!("`{word}` is no number of days and no date"),
+        what: format!("`{word}` is neither a number of days nor a date"),
         hint: "--since 7d, or --since 2026-11-22".to_owned(),
     }
 }

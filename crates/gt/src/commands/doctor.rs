@@ -76,11 +76,11 @@ fn break_again(context: &Context<'_>, deep: bool, console: &mut Console<'_>) -> 
         drop(progress);
         let why = match repeated {
             Ok(Repeated::Done | Repeated::NotDue) => continue,
-            Ok(Repeated::Busy) => "they are at work".to_owned(),
+            Ok(Repeated::Busy) => "they run already".to_owned(),
             // The gates' own check reports why nothing can be proved now.
             Err(error) => error.to_string(),
         };
-        console.note(&format!("{}: its gates were not tried: {why}", rig.name()))?;
+        console.note(&format!("{}: its gates were not tested: {why}", rig.name()))?;
     }
     Ok(())
 }

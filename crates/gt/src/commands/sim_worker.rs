@@ -24,7 +24,7 @@ pub struct SimWorkerArgs {
 pub fn sim_worker(args: &SimWorkerArgs, process: &Process) -> CliResult {
     let env = |name: &str| process.env.get(name).map(OsString::from);
     let Some(args) = crate::sim::process::PlayArgs::resolve(args.script.clone(), args.play_dir.clone(), env) else {
-        let what = "no script is named".to_owned();
+        let what = "no script given".to_owned();
         return Err(CliError::Usage { what, hint: "--script <file>, or GT_SIM_SCRIPT".to_owned() });
     };
     Ok(crate::sim::process::play(&args))

@@ -17,7 +17,7 @@ bash -lc 'gt hook' > login 2>&1
 bash -lc 'bash -c "gt hook"' > nested 2>&1
 bash -c 'PATH=/usr/bin:/bin; gt hook' > lost 2>&1
 bash -lc 'echo "$PATH"' > path 2>&1
-sed -n 's/^- A shell does not find gt? It is \(.*\)\.$/\1/p' prime > gt
+sed -n 's/^- If your shell does not find gt: it is \(.*\)\.$/\1/p' prime > gt
 sh -c 'PATH=/usr/bin:/bin; "$(cat gt)" hook' > named 2>&1
 cd - && echo done > done.txt
 ''']

@@ -36,7 +36,7 @@ pub fn delete(args: &DeleteArgs, context: &Context<'_>, console: &mut Console<'_
     let (DeleteArgs { ids, force, dry_run, .. }, reason) = (args, args.reason.as_deref());
     let ids = beads::resolve_all(&context.town, ids).map_err(|error| match error {
         Error::UnknownBead(id) if console.is_bd() => {
-            CliError::usage(&format!("issue `{id}` not found"), "bd list shows what there is")
+            CliError::usage(&format!("issue `{id}` not found"), "bd list shows all beads")
         }
         error => error.into(),
     })?;

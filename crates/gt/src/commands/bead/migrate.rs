@@ -41,8 +41,7 @@ pub fn migrate(_args: &MigrateArgs, context: &Context<'_>, console: &mut Console
         }));
     }
     let version = schema["schema_version"].as_str().unwrap_or_default().to_owned();
-    console.line(&format!(
-        "nothing is to be migrated: opening a ledger brings it up to date (schema {version}, {count} beads)"
-    ))?;
+    console
+        .line(&format!("there is nothing to migrate: opening a ledger updates it (schema {version}, {count} beads)"))?;
     Ok(0)
 }

@@ -96,9 +96,9 @@ pub fn parse(text: &str) -> Result<Plan, CliError> {
         hint: r#"for example {"nodes":[{"key":"a","title":"First"},{"key":"b","title":"Then"}],"edges":[{"from_key":"b","to_key":"a"}]}"#.to_owned(),
     }
     };
-    let plan: Plan = serde_json::from_str(text).map_err(|error| usage(format!("that is no plan: {error}")))?;
+    let plan: Plan = serde_json::from_str(text).map_err(|error| usage(format!("invalid plan: {error}")))?;
     if plan.nodes.is_empty() {
-        return Err(usage("that plan has no node".to_owned()));
+        return Err(usage("the plan has no node".to_owned()));
     }
     if let Some(node) =
         plan.nodes.iter().find(|node| node.priority.is_some_and(|priority| !(0..=4).contains(&priority)))

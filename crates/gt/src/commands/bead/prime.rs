@@ -51,7 +51,7 @@ const PRIME: &str = "\
 - `bd create \"Title\" -t bug -p 1 -d \"What and why\"` makes one; `--deps discovered-from:<id>` says what it came from.
 - `bd dep add <id> <other>` makes one wait for another; `bd blocked` lists what waits.
 - `bd note <id> \"…\"` keeps what you found; `bd comment <id> \"…\"` remarks.
-- `bd close <id> --reason \"…\" --suggest-next` when it is done. Nothing else is to be saved: every change is kept at once.";
+- `bd close <id> --reason \"…\" --suggest-next` when it is done. There is nothing else to save: every change is stored at once.";
 
 const PRIME_FULL: &str = "
 ## Quality

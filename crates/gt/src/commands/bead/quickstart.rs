@@ -29,8 +29,8 @@ Begin
 
 Work
   bd ready                             lists what can be worked on now
-  bd update <id> --claim               takes one
-  bd show <id>                         says all there is to say of it
+  bd update <id> --claim               claims one
+  bd show <id>                         shows it in full
   bd close <id> --reason \"…\"           closes it; what waited for it is ready now
 
 Look
@@ -38,5 +38,5 @@ Look
   bd dep tree <id>                     draws what it depends on
 
 For programs every verb takes --json. For a coding agent: bd setup claude, codex or cursor.
-Every change is kept at once, in one file; bd export -o .beads/issues.jsonl writes the beads for git.
+Every change is stored at once, in one file; bd export -o .beads/issues.jsonl writes the beads for git.
 Coming from the Go bd: docs/ledger.md says what differs.";

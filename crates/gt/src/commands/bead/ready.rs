@@ -105,11 +105,7 @@ fn explain(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>) -
     }
     for (_, bead) in &ready {
         let over = bead.dependencies.iter().filter(|dep| shapes::holds_back(&dep.kind)).count();
-        let why = if over == 0 {
-            "waits for nothing".to_owned()
-        } else {
-            format!("all {over} that it waited for are closed")
-        };
+        let why = if over == 0 { "nothing blocks it".to_owned() } else { format!("all {over} blockers are closed") };
         let (id, title) = (printable(bead.id.as_str()), printable(&bead.title));
         console.line(&format!("ready    {id}  {title}: {why}"))?;
     }

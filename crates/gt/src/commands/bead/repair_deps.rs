@@ -39,10 +39,10 @@ pub fn repair_deps(args: &RepairDepsArgs, context: &Context<'_>, console: &mut C
     }
     let word = if fix { "no longer depends on" } else { "depends on" };
     for (id, on) in &found {
-        console.line(&printable(&format!("{id} {word} {on}, which is not there")))?;
+        console.line(&printable(&format!("{id} {word} {on}, which does not exist")))?;
     }
     if found.is_empty() {
-        console.say("every dependency is on a bead that is there")?;
+        console.say("every dependency is on an existing bead")?;
     }
     Ok(0)
 }

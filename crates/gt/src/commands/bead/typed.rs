@@ -101,7 +101,7 @@ pub fn now(context: &Context<'_>) -> Zoned {
 /// Parses the value of a flag as the end of a wait.
 pub fn future(flag: &str, text: &str, context: &Context<'_>) -> Result<Timestamp, CliError> {
     query::future(text, &now(context)).ok_or_else(|| CliError::Usage {
-        what: format!("invalid {flag} format: `{text}` is no time"),
+        what: format!("invalid {flag} format: `{text}` is not a time"),
         hint: TIME_HINT.to_owned(),
     })
 }
@@ -121,7 +121,7 @@ pub fn warn_of_past(texts: &[Option<&str>], context: &Context<'_>, console: &mut
 /// Parses a text as a span of time for looking back.
 pub fn moment(text: &str, context: &Context<'_>) -> Result<(Timestamp, Timestamp), CliError> {
     query::moment(text, &now(context))
-        .ok_or_else(|| CliError::Usage { what: format!("`{text}` is no time"), hint: TIME_HINT.to_owned() })
+        .ok_or_else(|| CliError::Usage { what: format!("`{text}` is not a time"), hint: TIME_HINT.to_owned() })
 }
 
 /// Hint on how to type times.

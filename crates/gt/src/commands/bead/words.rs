@@ -78,7 +78,7 @@ pub fn failure(error: CliError) -> CliError {
     match error {
         CliError::Engine(Error::UnknownBead(id)) => CliError::Failed {
             what: format!("no issue found matching `{id}`"),
-            hint: "bd list shows what there is".to_owned(),
+            hint: "bd list shows all beads".to_owned(),
         },
         CliError::Engine(Error::Refused { what, hint }) => Error::Refused { what, hint: typed(hint) }.into(),
         CliError::Engine(Error::Usage { what, hint }) => Error::Usage { what, hint: typed(hint) }.into(),

@@ -86,7 +86,7 @@ pub fn say(status: &AgentStatus, console: &mut Console<'_>) -> Result<(), CliErr
         console.line(&format!("  session: {session}"))?;
     }
     if status.mail > 0 {
-        console.line(&format!("  mail that it was not told of yet: {}", status.mail))?;
+        console.line(&format!("  mail that it has not seen: {}", status.mail))?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub fn checkout(args: &CheckoutArgs, context: &Context<'_>, console: &mut Consol
         if console.is_json() {
             return console.facts("gt.mq-checkout-removed/1", "folder", folder.display().to_string());
         }
-        console.say(&format!("{} is gone; {mr} is as it was", folder.display()))?;
+        console.say(&format!("{} is deleted; {mr} is unchanged", folder.display()))?;
         return Ok(0);
     }
     let made = review::checkout(&context.town, mr.as_str(), &folder)?;
@@ -42,8 +42,8 @@ pub fn checkout(args: &CheckoutArgs, context: &Context<'_>, console: &mut Consol
     if let Some(note) = &made.note {
         console.line(&format!("  {}", printable(note)))?;
     }
-    console.line("  look, build and run there; it moves no branch and pushes nowhere")?;
-    console.line(&format!("  to take it away: gt mq checkout {} {} --remove", made.mr, made.folder.display()))?;
+    console.line("  look, build and run there: gt moves no branch and pushes nothing")?;
+    console.line(&format!("  to delete it: gt mq checkout {} {} --remove", made.mr, made.folder.display()))?;
     console.line("to have it in your own clone, type there:")?;
     console.line(&format!("  {}", made.fetch))?;
     Ok(0)

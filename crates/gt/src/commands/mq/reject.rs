@@ -27,5 +27,5 @@ pub fn reject(args: &RejectArgs, context: &Context<'_>, console: &mut Console<'_
         return Err(CliError::Usage { what: "the worker needs a note that says what to change".to_owned(), hint });
     }
     let mr = review::reject(&context.town, &context.caller, &args.id, note.trim())?;
-    said(&[mr], "sent back: a fresh worker goes on from it and reads your note", context, console)
+    said(&[mr], "sent back: a new worker continues from it and reads your note", context, console)
 }

@@ -19,5 +19,5 @@ pub struct RetryArgs {
 /// Runs `gt mq retry`.
 pub fn retry(args: &RetryArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let retried = review::retry(&context.town, &context.caller, &args.ids)?;
-    said(&retried, "held no longer: its turn comes with the next round", context, console)
+    said(&retried, "no longer held: the next round takes it", context, console)
 }

@@ -25,7 +25,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>, console: &mut Console<'_>) -> 
     refinery::forget_failures(town, &context.caller, &rig)?;
     let mut observed = Observed::impatient();
     effects::run_all(town, Scope::All, &mut observed)?;
-    let busy = || Error::refused(format!("the refinery of {} is at work already", rig.name()), "gt mq list");
+    let busy = || Error::refused(format!("the refinery of {} runs already", rig.name()), "gt mq list");
     let round = refinery::run_round(town, &rig)?.ok_or_else(busy)?;
     effects::run_all(town, Scope::All, &mut observed)?;
     if console.is_json() {

@@ -49,7 +49,7 @@ pub fn allow_for(whom: Whom<'_>, patterns: &Patterns, context: &Context<'_>, con
             if console.is_json() {
                 return console.facts("gt.allowed/1", "allowed", kept);
             }
-            console.say(&format!("allowed without asking, at once, to those at work too: {kept}"))?;
+            console.say(&format!("allowed without asking, also for agents that run already: {kept}"))?;
         }
         (None, Some(pattern)) => {
             allow::remove(town, caller, whom, pattern)?;

@@ -167,6 +167,11 @@ impl Act {
         self.is_of_worktree() || self == Self::ShutdownIdle
     }
 
+    /// Whether only a person may have it done.
+    pub fn needs_person(self) -> bool {
+        matches!(self, Self::ShutdownPause | Self::ShutdownDown | Self::DogReap)
+    }
+
     /// Whether it checks a worker's worktree.
     pub fn is_of_worktree(self) -> bool {
         matches!(self, Self::OwnBranch | Self::Clean | Self::Commits | Self::Gates | Self::Rebased)

@@ -25,6 +25,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Returns the first step whose act only a person may have done.
+    pub fn for_person(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| matches!(step.kind, StepKind::Run(Run::Act(act)) if act.needs_person()))
+    }
+
     /// Returns the acts of a patrol's plan, in order. Fails with the step that is something else.
     pub fn acts(&self, patrol: Patrol) -> Result<Vec<Act>, String> {
         let act = |step: &Step| match &step.kind {

@@ -6,12 +6,14 @@
 //!
 //! A crash loses nothing. Each change of a step is one transaction, and a command whose result was not recorded runs again.
 
+mod acts;
 mod bond;
 mod gates;
 mod hand_out;
 mod order;
 mod pass;
 mod run;
+mod schedule;
 pub mod steps;
 
 pub use order::{Order, attach, pour};

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::hand_out;
 use crate::town::error::{Error, Result};
 use crate::town::formula::Found;
-use crate::town::{Caller, Rig, Town};
+use crate::town::{Caller, Rig, Town, person};
 use crate::work::beads;
 
 /// Request to pour a formula.
@@ -34,7 +34,10 @@ pub fn pour(town: &Town, caller: &Caller, order: &Order<'_>) -> Result<Molecule>
     let found = town.formula(order.rig, order.formula)?;
     let vars = with_bead(town, &found, order)?;
     let plan = plan(&found, &vars)?;
-    refuse_homeless(&plan, order)?;
+    refuse_homeless(&plan, order.rig.is_some() || order.bead.is_some())?;
+    if plan.for_person().is_some() {
+        person::require(caller, &format!("pours {}", plan.formula))?;
+    }
     let molecule = town.ledger.write(&caller.name(), "pour", |tx| {
         if let Some(bead) = order.bead {
             beads::require(tx, bead)?;
@@ -77,8 +80,8 @@ fn with_bead(town: &Town, found: &Found, order: &Order<'_>) -> Result<BTreeMap<S
 }
 
 /// Refuses a plan with steps that have no place to be done in.
-fn refuse_homeless(plan: &Plan, order: &Order<'_>) -> Result<()> {
-    if order.rig.is_some() || order.bead.is_some() {
+pub(super) fn refuse_homeless(plan: &Plan, has_home: bool) -> Result<()> {
+    if has_home {
         return Ok(());
     }
     match plan.steps.iter().find(|step| needs_rig(step)) {

@@ -11,7 +11,7 @@ use gt_model::id::MoleculeId;
 use jiff::Timestamp;
 
 use super::gates::{self, GateState};
-use super::{hand_out, steps};
+use super::{hand_out, schedule, steps};
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::{Caller, Town};
@@ -57,7 +57,8 @@ pub enum JobKind {
 
 /// Looks at every live molecule once.
 pub fn look(town: &Town, observed: &mut Observed) -> Result<Pass> {
-    let mut pass = Pass::default();
+    let (changed, next) = schedule::pour_due(town)?;
+    let mut pass = Pass { changed, next, ..Pass::default() };
     for molecule in town.ledger.read(|view| view.live_molecules().map_err(Error::from))? {
         // Closing a group or opening a gate can make other steps ready.
         while advance(town, &molecule, observed, &mut pass)? {

@@ -9,7 +9,7 @@ use gt_world::{RunEnd, RunResult};
 
 use super::bond::{self, Bond};
 use super::pass::{Job, JobKind, engine};
-use super::steps;
+use super::{acts, steps};
 use crate::town::error::{Error, Result};
 use crate::town::lane::Lane;
 use crate::town::{Rig, Town};
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_mins(30);
 const OUTPUT_LIMIT: usize = 256 * 1024;
 
 /// Outcome of a command.
-struct Ran {
+pub(super) struct Ran {
     /// Why it failed; `None` if it passed.
     failure: Option<String>,
     /// Last lines that it printed.
@@ -33,7 +33,13 @@ struct Ran {
 }
 
 impl Ran {
-    fn of_check(objection: Option<String>) -> Self {
+    /// Result of an act that passed and says this.
+    pub(super) fn passed(said: String) -> Self {
+        Self { failure: None, tail: said.clone(), output: said }
+    }
+
+    /// Result of a check: it passes if nothing speaks against it.
+    pub(super) fn of_check(objection: Option<String>) -> Self {
         let tail = objection.clone().unwrap_or_default();
         Self { failure: objection, tail, output: String::new() }
     }
@@ -109,11 +115,8 @@ fn run_step(town: &Town, molecule: &Molecule, step: &MoleculeStep, place: &Place
     town.outside.faults.at("step:run:before");
     let ran = perform(town, molecule, step, place, run).and_then(|ran| checked(town, molecule, step, place, ran));
     town.outside.faults.at("step:run:after");
-    let ran = match ran {
-        Err(error @ Error::Ledger(_)) => return Err(error),
-        Err(error) => Ran::of_check(Some(error.to_string())),
-        Ok(ran) => ran,
-    };
+    // A ledger that is broken fails the record of this failure too.
+    let ran = ran.unwrap_or_else(|error| Ran::of_check(Some(error.to_string())));
     let bond = match ran.failure {
         None => bond::prepare(town, step, place.rig.as_ref(), &ran.output),
         Some(_) => Ok(None),
@@ -200,16 +203,30 @@ fn output(town: &Town, log: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes[..bytes.len().min(OUTPUT_LIMIT)]).into_owned())
 }
 
-fn act_of(town: &Town, molecule: &Molecule, step: &MoleculeStep, place: &Place, act: Act) -> Result<Ran> {
-    check_one(town, molecule, step, place, &Acceptance::Act(act))
-}
-
 /// Runs one check.
 fn check_one(town: &Town, molecule: &Molecule, step: &MoleculeStep, place: &Place, check: &Acceptance) -> Result<Ran> {
-    match (check, &place.rig, &place.attempt) {
-        (Acceptance::Command(argv), _, _) => command(town, molecule, step, place, argv.clone()),
-        (_, Some(rig), Some(attempt)) => Ok(Ran::of_check(hook::objection(town, rig, &place.logs, attempt, check)?)),
-        (Acceptance::Act(act), ..) => Err(Error::refused(
+    match check {
+        Acceptance::Command(argv) => command(town, molecule, step, place, argv.clone()),
+        Acceptance::Act(act) => act_of(town, molecule, step, place, *act),
+    }
+}
+
+/// Performs a named act.
+fn act_of(town: &Town, molecule: &Molecule, step: &MoleculeStep, place: &Place, act: Act) -> Result<Ran> {
+    if let Some(patrol) = act.patrol() {
+        return Err(Error::refused(
+            format!("gt:{} is part of a patrol", act.name()),
+            format!("it can stand in {} only", patrol.formula()),
+        ));
+    }
+    if let Some(ran) = acts::perform(town, molecule, step, act)? {
+        return Ok(ran);
+    }
+    match (&place.rig, &place.attempt) {
+        (Some(rig), Some(attempt)) => {
+            Ok(Ran::of_check(hook::objection(town, rig, &place.logs, attempt, &Acceptance::Act(act))?))
+        }
+        _ => Err(Error::refused(
             format!("gt:{} looks at a worker's worktree, and no worker follows {}", act.name(), molecule.id),
             format!("gt mol attach {} <bead>, then gt sling <bead>", molecule.id),
         )),

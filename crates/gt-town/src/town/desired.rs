@@ -1,6 +1,6 @@
 //! The state of the town that a person asked for: up, down or draining, and which rigs are paused.
 
-use gt_ledger::View;
+use gt_ledger::{Tx, View};
 use gt_model::condition::ConditionKind;
 use gt_model::id::RigName;
 use gt_world::{ENDED_BY_REQUEST, Exit};
@@ -31,13 +31,23 @@ pub(crate) fn is_wanted_up(town: &Town) -> Result<bool> {
 
 pub(crate) fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
     person::require(caller, &format!("takes the town {state}"))?;
-    town.ledger.write(&caller.name(), state, |tx| {
-        if tx.meta(DESIRED_KEY)?.as_deref() != Some(state) {
-            tx.set_meta(DESIRED_KEY, state)?;
-            tx.event(&format!("town-{state}"), "town", None, None, None)?;
-        }
-        Ok(())
-    })
+    town.ledger.write(&caller.name(), state, |tx| desire(tx, state))
+}
+
+/// Sets the desired state inside an operation. The caller has made sure that a person wants it.
+fn desire(tx: &Tx<'_>, state: &str) -> Result<()> {
+    if tx.meta(DESIRED_KEY)?.as_deref() != Some(state) {
+        tx.set_meta(DESIRED_KEY, state)?;
+        tx.event(&format!("town-{state}"), "town", None, None, None)?;
+    }
+    Ok(())
+}
+
+/// Takes the town down for a molecule, which only a person can pour. The deacon ends; sessions go on until `gt down` ends them.
+pub(crate) fn end_deacon(town: &Town, caller: &Caller) -> Result<()> {
+    town.ledger.write(&caller.name(), DOWN, |tx| desire(tx, DOWN))?;
+    town.wake();
+    Ok(())
 }
 
 /// Returns the build of gt that last ran `gt up`. The running deacon has the same build, because any other deacon exits.

@@ -17,8 +17,15 @@ use crate::town::{Rig, Town};
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("mol-boot-triage", include_str!("../../formulas/mol-boot-triage.toml")),
     ("mol-deacon-patrol", include_str!("../../formulas/mol-deacon-patrol.toml")),
+    ("mol-dog-backup", include_str!("../../formulas/mol-dog-backup.toml")),
+    ("mol-dog-compactor", include_str!("../../formulas/mol-dog-compactor.toml")),
+    ("mol-dog-doctor", include_str!("../../formulas/mol-dog-doctor.toml")),
+    ("mol-dog-orphan-scan", include_str!("../../formulas/mol-dog-orphan-scan.toml")),
+    ("mol-dog-reaper", include_str!("../../formulas/mol-dog-reaper.toml")),
+    ("mol-dog-restore-drill", include_str!("../../formulas/mol-dog-restore-drill.toml")),
     ("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml")),
     ("mol-refinery-patrol", include_str!("../../formulas/mol-refinery-patrol.toml")),
+    ("mol-shutdown", include_str!("../../formulas/mol-shutdown.toml")),
     ("mol-witness-patrol", include_str!("../../formulas/mol-witness-patrol.toml")),
 ];
 

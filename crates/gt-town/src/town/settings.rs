@@ -24,10 +24,12 @@ pub(crate) mod accepted;
 mod joined;
 pub mod presets;
 pub mod rules;
+mod scheduled;
 mod worktree;
 
 pub(crate) use joined::document;
 use rules::Rule;
+pub use scheduled::Scheduled;
 pub use worktree::WorktreeSettings;
 
 /// The version of both files that this gt writes.
@@ -87,6 +89,8 @@ pub struct TownSettings {
     pub agents: BTreeMap<String, AgentPreset>,
     /// Rules for how projects are tested. They come before the rules in the binary, and replace those of the same name.
     pub ecosystem: Vec<Rule>,
+    /// Formulas that the deacon pours by the clock.
+    pub schedule: Vec<Scheduled>,
 }
 
 impl Default for TownSettings {
@@ -112,6 +116,7 @@ impl Default for TownSettings {
             commits: Style::default(),
             agents: BTreeMap::new(),
             ecosystem: Vec::new(),
+            schedule: Vec::new(),
         }
     }
 }

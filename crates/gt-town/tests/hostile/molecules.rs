@@ -242,3 +242,112 @@ fn a_command_that_was_running_when_the_deacon_died_runs_again_and_ends_once() {
     scene.look_for(1);
     assert_eq!(scene.states(id), ["a done", "b done"]);
 }
+
+impl Scene {
+    /// Pours a formula of the town without a rig.
+    fn pour_for_town(&self, name: &str) -> MoleculeId {
+        let order = Order { formula: name, vars: &BTreeMap::new(), rig: None, bead: None, is_ephemeral: Some(false) };
+        molecules::pour(&self.town, &Caller::overseer(), &order).unwrap().id
+    }
+
+    fn outputs(&self, id: MoleculeId) -> Vec<String> {
+        self.steps(id).into_iter().map(|step| step.output.unwrap_or_default()).collect()
+    }
+}
+
+#[test]
+fn dogs_run_to_their_ends() {
+    let mut scene = scene(TOWN, &["app"]);
+    // The others copy the ledger's file, which is not in the simulated world: whole-town tests run them.
+    for dog in ["reaper", "orphan-scan", "doctor"] {
+        let id = scene.pour_for_town(&format!("mol-dog-{dog}"));
+        scene.look_for(1);
+        assert_eq!(scene.molecule(id).outcome, Some(MoleculeOutcome::Done), "{dog}: {:?}", scene.outputs(id));
+    }
+}
+
+#[test]
+fn a_shutdown_waits_for_the_workers_and_then_ends_the_deacon() {
+    let mut scene = scene(TOWN, &["app"]);
+    // A checkpoint is a commit in git, which the simulated world does not make.
+    scene.formula("mol-shutdown.overlay.toml", "overlay = \"mol-shutdown\"\nskip = [\"checkpoint\"]\n");
+    let bead = scene.slung("One");
+    let agent = Caller::role(gt_model::address::Address::Mayor);
+    let order = Order { formula: "mol-shutdown", vars: &BTreeMap::new(), rig: None, bead: None, is_ephemeral: None };
+    molecules::pour(&scene.town, &agent, &order).unwrap_err();
+    let id = scene.pour_for_town("mol-shutdown");
+    scene.look_for(5);
+    assert_eq!(scene.states(id), ["pause done", "idle waiting", "down open"]);
+    assert!(deacon::is_wanted(&scene.town).unwrap());
+    scene.work(&bead, "b.txt");
+    scene.look_for(3);
+    assert_eq!(scene.states(id), ["pause done", "idle done", "down done"], "{:?}", scene.outputs(id));
+    assert!(!deacon::is_wanted(&scene.town).unwrap());
+}
+
+#[test]
+fn a_report_mails_what_the_steps_before_have_printed() {
+    let mut scene = scene(TOWN, &["app"]);
+    scene.world.set_runner(|_, _| RunResult {
+        end: RunEnd::Passed,
+        took: Duration::ZERO,
+        tail: vec!["42 tests".to_owned()],
+    });
+    let nightly = "[[steps]]\nid = \"count\"\ntitle = \"Tests\"\nrun = [\"make\", \"count\"]\n[[steps]]\nid = \"tell\"\ntitle = \"Nightly report\"\nneeds = [\"count\"]\nrun = \"gt:report\"\n";
+    let id = scene.pour("nightly", nightly);
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["count done", "tell done"]);
+    let mail = gt_town::mail::post::inbox(&scene.town, &gt_model::address::Address::Overseer, false).unwrap();
+    let report = mail.iter().find(|mail| mail.subject == "Nightly report").unwrap();
+    assert!(report.body.contains("Tests (done)\n42 tests"), "{}", report.body);
+}
+
+#[test]
+fn a_schedule_pours_its_formula_at_each_interval_and_never_twice_at_once() {
+    let schedule = "[[schedule]]\nformula = \"tick\"\nevery = \"10m\"\nrig = \"app\"\n";
+    let mut scene = scene(&format!("{TOWN}{schedule}"), &["app"]);
+    scene.formula("tick.toml", "formula = \"tick\"\nversion = 1\n[[steps]]\nid = \"a\"\nrun = [\"make\"]\n");
+    let poured = |scene: &Scene| {
+        let all = scene.town.ledger.read(|view| Ok::<_, Error>(view.molecules()?)).unwrap();
+        all.iter().filter(|molecule| molecule.formula == "tick").count()
+    };
+    scene.look_for(9);
+    assert_eq!(poured(&scene), 0);
+    scene.look_for(2);
+    assert_eq!(poured(&scene), 1);
+    scene.look_for(10);
+    assert_eq!(poured(&scene), 2);
+    // While one has failed and waits for a person, no other is poured.
+    scene.fail_first(1000);
+    scene.look_for(30);
+    assert_eq!(poured(&scene), 3);
+}
+
+#[test]
+fn an_act_of_a_patrol_and_a_check_without_a_worker_fail_their_step() {
+    let mut scene = scene(TOWN, &["app"]);
+    let id = scene
+        .pour("wrong", "[[steps]]\nid = \"a\"\nrun = \"gt:witness.act\"\n[[steps]]\nid = \"b\"\nrun = \"gt:clean\"\n");
+    scene.look_for(1);
+    assert_eq!(scene.states(id), ["a failed", "b failed"]);
+}
+
+#[test]
+fn items_of_an_output_are_worked_on_before_the_next_step_begins() {
+    let mut scene = scene(TOWN, &["app"]);
+    scene.formula(
+        "each.toml",
+        "formula = \"each\"\nversion = 1\n[vars.name]\nrequired = true\n[[steps]]\nid = \"do\"\nrun = [\"make\", \"{{name}}\"]\n",
+    );
+    let list = "[[steps]]\nid = \"list\"\nrun = [\"list\"]\non_complete = { for_each = \"output.items\", bond = \"each\", vars = { name = \"{item}\" } }\n[[steps]]\nid = \"after\"\nneeds = [\"list\"]\nrun = [\"after\"]\n";
+    let ran = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = ran.clone();
+    scene.world.set_runner(move |command, _| {
+        let name = command.argv.last().cloned().unwrap_or_default();
+        seen.lock().unwrap().push(name);
+        RunResult { end: RunEnd::Passed, took: Duration::ZERO, tail: vec!["{\"items\": [\"x\", \"y\"]}".to_owned()] }
+    });
+    let id = scene.pour("lister", list);
+    scene.look_for(3);
+    assert_eq!(*ran.lock().unwrap(), ["list", "x", "y", "after"], "{:?}", scene.steps(id));
+}

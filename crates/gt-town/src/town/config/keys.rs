@@ -378,6 +378,13 @@ pub const TOWN: &[Key] = &[
         AtOnce,
         "How projects are tested; takes precedence over the built-in table",
     ),
+    key(
+        "schedule",
+        ByVerb("gt config edit; docs/formulas.md says what it holds"),
+        None,
+        AtOnce,
+        "Formulas that the deacon pours by the clock",
+    ),
 ];
 
 /// Keys of a rig's `rig.toml`.

@@ -16,8 +16,118 @@ pub struct Need {
     /// The condition.
     #[serde(flatten)]
     pub condition: Condition,
-    /// Command to type.
-    pub next: String,
+    /// What the person can do.
+    pub next: Todo,
+}
+
+/// What a person can do about a need. Strings are ids, names, addresses and patterns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Todo {
+    /// Look at this merge request, and approve it.
+    Approve(String),
+    /// Retry this merge request, which is held.
+    RetryMerge(String),
+    /// Reject or cancel this merge request, which is empty.
+    JudgeEmpty(String),
+    /// Say of this merge request whether it has landed.
+    JudgeLanded(String),
+    /// Open or deny the gate of this step.
+    DecideGate(String),
+    /// Reopen or skip this failed step.
+    RetryStep(String),
+    /// Look at this rig, which is held, and prove its gates.
+    ProveRig(String),
+    /// Restore the changed settings of this rig, and release it.
+    ReleaseRig(String),
+    /// Add a gate to this rig.
+    AddGate(String),
+    /// Fix what stops the refinery of this rig, and run it.
+    RunRefinery(String),
+    /// Fix the trunk of this rig, and confirm it.
+    ConfirmTrunk(String),
+    /// Fetch from the remote of this rig.
+    FetchRig(String),
+    /// Check the kinds of agent of this rig.
+    CheckRig(String),
+    /// Ask why this rig or bead is in its state.
+    Explain(String),
+    /// Fix what made effects fail, and retry them.
+    RetryEffects,
+    /// Fix what makes the patrol fail. The deacon tries again by itself.
+    FixPatrol,
+    /// Resume the town.
+    ResumeTown,
+    /// Resume this rig.
+    ResumeRig(String),
+    /// Start the town.
+    StartTown,
+    /// Find out why the deacon is down, and start the town.
+    StartDeacon,
+    /// Look at the screen of the agent at this address.
+    Peek(String),
+    /// Answer the question of the agent at this address.
+    Answer(String),
+    /// Answer what the agent at this address asks at its start.
+    AnswerStart(String),
+    /// Attach to the session of the agent at this address, and answer there.
+    Attach(String),
+    /// Stop the session of the agent at this address, so that a new one starts.
+    StopSession(String),
+    /// Allow the mayor what this pattern permits.
+    AllowMayor(String),
+    /// Allow the agents of a rig what a pattern permits.
+    AllowInRig {
+        /// Name of the rig.
+        rig: String,
+        /// The pattern.
+        pattern: String,
+    },
+    /// Wait, or let this kind of agent work again.
+    ResumeKind(String),
+    /// Log in for this kind of agent, and let it work again.
+    LogIn(String),
+    /// Check this kind of agent.
+    CheckKind(String),
+    /// Choose a kind of agent.
+    ChooseKind,
+    /// Fix the start of the agent at this address, and retry it.
+    RetryStart(String),
+    /// Fix the start of a kind of agent in a rig, and retry it.
+    RetryKind {
+        /// Name of the kind.
+        kind: String,
+        /// Name of the rig.
+        rig: String,
+    },
+    /// Look at this crew member, and start it.
+    StartCrew {
+        /// Name of the rig.
+        rig: String,
+        /// Name of the crew member.
+        name: String,
+    },
+    /// Look at the mayor, and start it.
+    StartMayor,
+    /// Free memory, or demand less.
+    FreeMemory,
+    /// Look at the cost of agents, and allow more for turns.
+    AllowTurns,
+    /// Look at the cost, and allow more for today.
+    AllowSpend,
+    /// Take this bead from its worker here, if the other town is right.
+    YieldBead(String),
+    /// Look at a bead that failed too often, and sling it again.
+    SlingAgain {
+        /// Id of the bead.
+        bead: String,
+        /// Rig of its last attempt.
+        rig: Option<String>,
+    },
+    /// Read this mail.
+    ReadMail(String),
+    /// Read the unread mail.
+    ReadInbox,
 }
 
 /// Number of mails that are listed individually.
@@ -53,7 +163,7 @@ pub fn of_agent(view: &View<'_>, address: &str, agent_kind: Option<&str>) -> Res
 /// Returns unread mail to the overseer that an agent wrote. Mails over the limit share one line.
 fn mail(view: &View<'_>) -> Result<Vec<Need>> {
     let mail = post::for_overseer(view)?;
-    let need = |subject: &str, text: String, since: Timestamp, next: String| Need {
+    let need = |subject: &str, text: String, since: Timestamp, next: Todo| Need {
         condition: Condition {
             key: format!("{}:{subject}", Kind::Mail),
             kind: Kind::Mail,
@@ -66,12 +176,12 @@ fn mail(view: &View<'_>) -> Result<Vec<Need>> {
     };
     let one = |mail: &Mail| {
         let text = format!("{} writes: {}", mail.from, mail.subject);
-        need(mail.id.as_str(), text, mail.delivery.sent_at, format!("gt mail read {}", mail.id))
+        need(mail.id.as_str(), text, mail.delivery.sent_at, Todo::ReadMail(mail.id.to_string()))
     };
     let mut needs: Vec<Need> = mail.iter().take(MAILS_SHOWN).map(one).collect();
     if let Some(first) = mail.get(MAILS_SHOWN) {
         let text = format!("{} more of agents' mail to you are unread", mail.len() - MAILS_SHOWN);
-        needs.push(need("more", text, first.delivery.sent_at, "gt mail inbox --unread".to_owned()));
+        needs.push(need("more", text, first.delivery.sent_at, Todo::ReadInbox));
     }
     Ok(needs)
 }
@@ -79,16 +189,14 @@ fn mail(view: &View<'_>) -> Result<Vec<Need>> {
 fn held(item: &QueueItem) -> Option<Need> {
     let (id, bead) = (&item.mr.id, &item.mr.bead);
     let (kind, text, next) = match &item.status {
-        MrStatus::Held(why) => {
-            (Kind::Held, format!("{id} is held: {why}"), format!("gt mq show {id}, then gt mq retry {id}"))
-        }
+        MrStatus::Held(why) => (Kind::Held, format!("{id} is held: {why}"), Todo::RetryMerge(id.to_string())),
         MrStatus::Empty(why) => {
             let text = format!("{id} of {bead} is empty: {why}");
-            (Kind::Empty, text, format!("gt mq show {id}, then gt mq reject or cancel {id}"))
+            (Kind::Empty, text, Todo::JudgeEmpty(id.to_string()))
         }
         MrStatus::MaybeLanded(why) => {
             let text = format!("{bead} may have landed through other commits: {why}");
-            (Kind::MaybeLanded, text, format!("gt mq show {id}, then gt mq landed, reject or cancel {id}"))
+            (Kind::MaybeLanded, text, Todo::JudgeLanded(id.to_string()))
         }
         _ => return None,
     };
@@ -103,87 +211,80 @@ fn held(item: &QueueItem) -> Option<Need> {
     Some(Need { condition, next })
 }
 
-/// Returns the command for a condition; `None` if it ends without a person.
-fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
+/// Returns what a person can do about a condition; `None` if it ends without a person.
+fn next(view: &View<'_>, condition: &Condition) -> Result<Option<Todo>> {
     let (kind, subject) = (condition.kind, condition.subject.as_str());
     if kind == Kind::Quarantine {
         // Sling it to the same rig again.
         let rig = view.attempts_on(&subject.into())?.pop().map(|attempt| attempt.rig.to_string());
-        let rig = rig.unwrap_or_else(|| "<rig>".to_owned());
-        return Ok(Some(format!("gt show {subject}, then gt sling {subject} {rig}")));
+        return Ok(Some(Todo::SlingAgain { bead: subject.to_owned(), rig }));
     }
     if [Kind::StartFails, Kind::AgentFails].contains(&kind)
         && let Some(next) = of_running(&condition.text)
     {
         return Ok(Some(next));
     }
-    Ok(command(kind, subject))
+    Ok(todo(kind, subject))
 }
 
-/// Extracts, from the condition's text, the command that helps a session whose process runs but whose agent has not begun. `gt
-/// mayor start` and similar commands do nothing while the process runs.
-fn of_running(text: &str) -> Option<String> {
+/// Extracts, from the condition's text, what helps a session whose process runs but whose agent has not begun. `gt mayor start` and
+/// similar commands do nothing while the process runs.
+fn of_running(text: &str) -> Option<Todo> {
     let said = text.lines().next().unwrap_or_default();
     let address = |verb: &str| {
         let rest = said.split_once(&format!("{verb} "))?.1;
         Some(rest.split([' ', ',', ';']).next().unwrap_or(rest).to_owned())
     };
-    if let Some(address) = address("gt agent answer") {
-        return Some(format!("gt agent answer {address} yes|no, or gt session attach {address}"));
-    }
-    if let Some(address) = address("gt session attach") {
-        return Some(format!("gt session attach {address}, and answer there"));
-    }
-    address("gt session stop").map(|address| format!("gt peek {address}, then gt session stop {address}"))
+    let answer = || address("gt agent answer").map(Todo::AnswerStart);
+    let attach = || address("gt session attach").map(Todo::Attach);
+    answer().or_else(attach).or_else(|| address("gt session stop").map(Todo::StopSession))
 }
 
-/// Returns the command for a condition of that kind and subject.
-fn command(kind: Kind, subject: &str) -> Option<String> {
-    let rig = subject.split(':').next().unwrap_or_default();
+/// Returns what a person can do about a condition of that kind and subject.
+fn todo(kind: Kind, subject: &str) -> Option<Todo> {
+    let of = || subject.to_owned();
+    let rig = || subject.split(':').next().unwrap_or_default().to_owned();
     Some(match kind {
-        Kind::Approval => format!("gt mq diff {subject}, then gt mq approve {subject}"),
-        Kind::Gate => format!("gt step show {subject}, then gt step gate open|deny {subject}"),
-        Kind::StepFailed => format!("gt step show {subject}, then gt step reopen|skip {subject}"),
-        Kind::RigHeld => format!("gt why {subject}, then gt rig prove {subject}"),
-        Kind::SettingsChanged => format!("look at the file, restore it, then gt rig release {subject}"),
-        Kind::Ungated => format!("gt rig gates add {subject} <name> \"<command>\""),
-        Kind::TrunkRed | Kind::Refinery => format!("fix the cause, then gt refinery run {subject} --once"),
-        Kind::CleanRed => format!("gt why {subject}, fix the trunk, then gt refinery confirm {subject}"),
-        Kind::ForeignRef => format!("gt why {rig}"),
-        Kind::Effect | Kind::SetUp => "fix the cause, then gt doctor --retry".to_owned(),
-        Kind::Patrol => "fix the cause: the deacon tries again at each look".to_owned(),
-        Kind::Remote => format!("gt rig fetch {subject}"),
-        Kind::Feed => format!("gt agent check --rig {subject}"),
-        Kind::Paused if subject.starts_with('<') => "gt resume".to_owned(),
-        Kind::Paused => format!("gt resume {subject}"),
-        Kind::Deacon => "gt doctor, then gt up".to_owned(),
+        Kind::Approval => Todo::Approve(of()),
+        Kind::Gate => Todo::DecideGate(of()),
+        Kind::StepFailed => Todo::RetryStep(of()),
+        Kind::RigHeld => Todo::ProveRig(of()),
+        Kind::SettingsChanged => Todo::ReleaseRig(of()),
+        Kind::Ungated => Todo::AddGate(of()),
+        Kind::TrunkRed | Kind::Refinery => Todo::RunRefinery(of()),
+        Kind::CleanRed => Todo::ConfirmTrunk(of()),
+        Kind::ForeignRef => Todo::Explain(rig()),
+        Kind::Effect | Kind::SetUp => Todo::RetryEffects,
+        Kind::Patrol => Todo::FixPatrol,
+        Kind::Remote => Todo::FetchRig(of()),
+        Kind::Feed => Todo::CheckRig(of()),
+        Kind::Paused if subject.starts_with('<') => Todo::ResumeTown,
+        Kind::Paused => Todo::ResumeRig(of()),
+        Kind::Deacon => Todo::StartDeacon,
         Kind::Denied => allowing(subject),
-        Kind::Asks => format!("gt agent answer {subject} yes|no|always, or gt session attach {subject}"),
+        Kind::Asks => Todo::Answer(of()),
         // With or without a terminal, the next session gets its mail at its start.
-        Kind::Unheard => format!("gt peek {subject}, then gt session stop {subject}"),
-        Kind::LongTool => format!("gt peek {subject}"),
-        Kind::Limit => format!("wait, or gt resume --agent {subject}"),
-        Kind::Outage => format!("wait, or gt resume --agent {subject}"),
-        Kind::Memory => "end processes that use much memory, or lower min_free_memory_mb in town.toml".to_owned(),
-        Kind::TurnSpend => "gt cost --by agent, then gt resume --spend".to_owned(),
-        Kind::Spend => "gt cost, then gt resume --spend".to_owned(),
-        Kind::NoKind => "gt agent list".to_owned(),
-        Kind::HooksOff => format!("gt agent check {subject}"),
-        Kind::Login => format!("gt agent check {subject}, then gt resume --agent {subject}"),
-        Kind::StartFails => format!("gt peek {subject}, then gt doctor --retry"),
+        Kind::Unheard => Todo::StopSession(of()),
+        Kind::LongTool => Todo::Peek(of()),
+        Kind::Limit | Kind::Outage => Todo::ResumeKind(of()),
+        Kind::Memory => Todo::FreeMemory,
+        Kind::TurnSpend => Todo::AllowTurns,
+        Kind::Spend => Todo::AllowSpend,
+        Kind::NoKind => Todo::ChooseKind,
+        Kind::HooksOff => Todo::CheckKind(of()),
+        Kind::Login => Todo::LogIn(of()),
+        Kind::StartFails => Todo::RetryStart(of()),
         Kind::AgentFails => {
-            let kind = subject.split_once(':').map_or(subject, |(_, kind)| kind);
-            format!("gt agent check {kind} --rig {rig}, then gt doctor --retry")
+            let kind = subject.split_once(':').map_or(subject, |(_, kind)| kind).to_owned();
+            Todo::RetryKind { kind, rig: rig() }
         }
         Kind::GivenUp => match subject.split('/').collect::<Vec<_>>().as_slice() {
-            [rig, "crew", name] => format!("gt peek {subject}, then gt crew start {rig} {name}"),
-            _ => format!("gt peek {subject}, then gt mayor start"),
+            [rig, "crew", name] => Todo::StartCrew { rig: (*rig).to_owned(), name: (*name).to_owned() },
+            _ => Todo::StartMayor,
         },
-        Kind::Dropped => format!("gt why {subject}"),
-        Kind::Unlanded => format!("gt why {subject}"),
-        Kind::Elsewhere => format!("gt show {subject}; gt unsling {subject} accepts the other town's version"),
-        // A bead that failed too often needs its rig in the command. Conditions of the merge queue and mail carry their own
-        // commands.
+        Kind::Dropped | Kind::Unlanded => Todo::Explain(of()),
+        Kind::Elsewhere => Todo::YieldBead(of()),
+        // A bead that failed too often needs its rig. Conditions of the merge queue and mail carry their own.
         Kind::Quarantine | Kind::Held | Kind::Empty | Kind::MaybeLanded => return None,
         Kind::Mail => return None,
         // These end without a person, or only another version of gt knows what helps.
@@ -191,48 +292,40 @@ fn command(kind: Kind, subject: &str) -> Option<String> {
     })
 }
 
-/// Returns the command that allows what was denied. The subject is the agent's address, with the pattern if there is one.
-fn allowing(subject: &str) -> String {
+/// Returns how to allow what was denied. The subject is the agent's address, with the pattern if there is one.
+fn allowing(subject: &str) -> Todo {
     match subject.split_once(' ') {
-        Some(("mayor/", pattern)) => format!("gt mayor allow {}", quoted(pattern)),
+        Some(("mayor/", pattern)) => Todo::AllowMayor(pattern.to_owned()),
         Some((address, pattern)) => {
-            let rig = address.split('/').next().unwrap_or_default();
-            format!("gt rig allow {rig} {}", quoted(pattern))
+            let rig = address.split('/').next().unwrap_or_default().to_owned();
+            Todo::AllowInRig { rig, pattern: pattern.to_owned() }
         }
-        None => format!("gt peek {subject}"),
-    }
-}
-
-/// Quotes a word for a shell.
-fn quoted(text: &str) -> String {
-    if text.contains(['"', '$', '`', '\\', '!']) {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    } else {
-        format!("\"{text}\"")
+        None => Todo::Peek(subject.to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, command, of_running};
+    use super::{Kind, Todo, of_running, todo};
 
     #[test]
-    fn what_runs_is_not_said_to_be_started_again() {
-        let check = |text: &str, expected: Option<&str>| assert_eq!(of_running(text).as_deref(), expected, "{text}");
+    fn a_running_session_is_not_to_be_started_again() {
+        let check = |text: &str, expected: Option<Todo>| assert_eq!(of_running(text), expected, "{text}");
         let start = "claude does not start for app/polecats/amber:";
+        let amber = || "app/polecats/amber".to_owned();
         check(
             &format!("{start} it asks for permission; gt agent answer app/polecats/amber yes, or gt session attach x"),
-            Some("gt agent answer app/polecats/amber yes|no, or gt session attach app/polecats/amber"),
+            Some(Todo::AnswerStart(amber())),
         );
         check(
             &format!(
                 "{start} nobody is logged in; gt session attach app/polecats/amber, and log in there\nits last lines:"
             ),
-            Some("gt session attach app/polecats/amber, and answer there"),
+            Some(Todo::Attach(amber())),
         );
         check(
             &format!("{start} it showed no sign of life; gt peek mayor/; gt session stop mayor/ restarts it"),
-            Some("gt peek mayor/, then gt session stop mayor/"),
+            Some(Todo::StopSession("mayor/".to_owned())),
         );
         // An ended session is started again. Its agent's last output does not matter.
         check(
@@ -242,21 +335,20 @@ mod tests {
     }
 
     #[test]
-    fn each_need_has_its_command() {
-        let check = |kind, subject, expected: &str| assert_eq!(command(kind, subject).as_deref(), Some(expected));
-        check(Kind::Approval, "mr-a-1", "gt mq diff mr-a-1, then gt mq approve mr-a-1");
-        check(Kind::Paused, "<town>", "gt resume");
-        check(Kind::Paused, "app", "gt resume app");
-        check(Kind::AgentFails, "app:claude", "gt agent check claude --rig app, then gt doctor --retry");
-        check(Kind::ForeignRef, "app:refs/heads/x", "gt why app");
-        check(Kind::GivenUp, "app/crew/max", "gt peek app/crew/max, then gt crew start app max");
-        check(Kind::SettingsChanged, "app", "look at the file, restore it, then gt rig release app");
-        check(Kind::CleanRed, "app", "gt why app, fix the trunk, then gt refinery confirm app");
-        check(Kind::GivenUp, "mayor/", "gt peek mayor/, then gt mayor start");
-        check(Kind::Denied, "app/polecats/amber npm run build", "gt rig allow app \"npm run build\"");
-        check(Kind::Denied, "app/crew/max python3 -c '$X'", r"gt rig allow app 'python3 -c '\''$X'\'''");
-        check(Kind::Denied, "mayor/ WebFetch", "gt mayor allow \"WebFetch\"");
-        check(Kind::Denied, "app/polecats/amber", "gt peek app/polecats/amber");
-        assert_eq!(command(Kind::Unknown, "app/polecats/amber"), None, "that ends by itself");
+    fn a_need_takes_what_to_do_from_its_subject() {
+        let check = |kind, subject, expected: Todo| assert_eq!(todo(kind, subject), Some(expected));
+        let app = || "app".to_owned();
+        let allow = |pattern: &str| Todo::AllowInRig { rig: app(), pattern: pattern.to_owned() };
+        check(Kind::Paused, "<town>", Todo::ResumeTown);
+        check(Kind::Paused, "app", Todo::ResumeRig(app()));
+        check(Kind::AgentFails, "app:claude", Todo::RetryKind { kind: "claude".to_owned(), rig: app() });
+        check(Kind::ForeignRef, "app:refs/heads/x", Todo::Explain(app()));
+        check(Kind::GivenUp, "app/crew/max", Todo::StartCrew { rig: app(), name: "max".to_owned() });
+        check(Kind::GivenUp, "mayor/", Todo::StartMayor);
+        check(Kind::Denied, "app/polecats/amber npm run build", allow("npm run build"));
+        check(Kind::Denied, "app/crew/max python3 -c '$X'", allow("python3 -c '$X'"));
+        check(Kind::Denied, "mayor/ WebFetch", Todo::AllowMayor("WebFetch".to_owned()));
+        check(Kind::Denied, "app/polecats/amber", Todo::Peek("app/polecats/amber".to_owned()));
+        assert_eq!(todo(Kind::Unknown, "app/polecats/amber"), None, "that ends by itself");
     }
 }

@@ -16,7 +16,7 @@ use crate::agents::wanted;
 use crate::keep::retention::{self, Holding, size_text};
 use crate::keep::upkeep;
 use crate::lifecycle::updown;
-use crate::patrol::needs::{self, Need};
+use crate::patrol::needs::{self, Need, Todo};
 use crate::refinery::queue;
 use crate::rigs::destination;
 use crate::rigs::envrc;
@@ -44,14 +44,24 @@ pub struct Check {
     /// Finding.
     pub detail: String,
     /// How to fix it, if it is not in order.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
+}
+
+/// How to fix what a check found.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Hint {
+    /// A hint of the check's own, in words.
+    Text(String),
+    /// What a person can do about a need.
+    Todo(Todo),
 }
 
 fn check(name: &str, problem: Option<(String, &str)>, fine: &str) -> Check {
     let name = name.to_owned();
     match problem {
         None => Check { name, ok: true, warn: false, detail: fine.to_owned(), hint: None },
-        Some((detail, hint)) => Check { name, ok: false, warn: false, detail, hint: Some(hint.to_owned()) },
+        Some((detail, hint)) => Check { name, ok: false, warn: false, detail, hint: Some(Hint::Text(hint.to_owned())) },
     }
 }
 
@@ -117,7 +127,7 @@ fn deacon_check(town: &Town) -> Result<Check> {
     if desired::is_wanted_up(town)? && !town.boot_runs()? {
         return Ok(check(name, Some(("the town should be up, but nothing runs".to_owned(), "gt up")), ""));
     }
-    Ok(Check { hint: Some("gt up".to_owned()), ..check(name, None, "the town is down: nothing is started") })
+    Ok(Check { hint: Some(Hint::Todo(Todo::StartTown)), ..check(name, None, "the town is down: nothing is started") })
 }
 
 /// Checks for boot and deacon of an earlier town at this path. If they are too old to notice, they act on this one.
@@ -135,7 +145,13 @@ fn older_logs_check(town: &Town) -> Option<Check> {
     older.next()?;
     let detail = "an older gt has left deacon.log and deacon-errors.log in logs/: nothing reads them any more";
     let hint = Some("delete them if you do not need them; the log is now: gt log --deacon".to_owned());
-    Some(Check { name: "older logs".to_owned(), ok: true, warn: true, detail: detail.to_owned(), hint })
+    Some(Check {
+        name: "older logs".to_owned(),
+        ok: true,
+        warn: true,
+        detail: detail.to_owned(),
+        hint: hint.map(Hint::Text),
+    })
 }
 
 fn git_check(town: &Town) -> Check {
@@ -239,7 +255,7 @@ fn merge_check(town: &Town, rig: &Rig) -> Option<Check> {
         ".gitattributes names merge drivers that your git does not know: {names}; git merges those files as text"
     );
     let hint = Some(format!("git config --global merge.{first}.driver \"<command>\""));
-    Some(Check { hint, ..check(&format!("{}: merges", rig.name()), None, &detail) })
+    Some(Check { hint: hint.map(Hint::Text), ..check(&format!("{}: merges", rig.name()), None, &detail) })
 }
 
 fn gates_check(rig: &Rig) -> Check {
@@ -257,7 +273,7 @@ fn seen_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     let name = format!("{}: what gates see", rig.name());
     let warn = |detail: String| {
         let hint = Some(format!("gt rig prove {} --negative, or gt doctor --deep for all rigs", rig.name()));
-        Check { warn: true, hint, ..check(&name, None, &detail) }
+        Check { warn: true, hint: hint.map(Hint::Text), ..check(&name, None, &detail) }
     };
     let seen = rig::seen(town, rig)?.filter(rig::Seen::is_tried);
     let Some(seen) = seen else {
@@ -341,7 +357,7 @@ fn kind_checks(town: &Town, kind: &str, rigs: &[Rig]) -> Vec<Check> {
 fn agent_check(kind: &str, finding: Finding) -> Check {
     let name = if finding.what.contains(": ") { finding.what } else { format!("{kind}: {}", finding.what) };
     let ok = finding.level != Level::Bad;
-    Check { name, ok, warn: false, detail: finding.found, hint: finding.next.filter(|_| !ok) }
+    Check { name, ok, warn: false, detail: finding.found, hint: finding.next.filter(|_| !ok).map(Hint::Text) }
 }
 
 /// Checks that tmux is installed if the rig's sessions should run in it.
@@ -424,9 +440,9 @@ fn filter_checks(town: &Town, rig: &Rig) -> Result<Vec<Check>> {
     let one = |damage: &Damage| match damage.what.as_str() {
         LARGE_FILES => check(&name, Some((upkeep::words(damage), rig::INSTALL_LFS)), ""),
         filter => Check {
-            hint: Some(format!(
+            hint: Some(Hint::Text(format!(
                 "git config --global filter.{filter}.smudge \"<command>\", and .clean, as the project says"
-            )),
+            ))),
             ..check(&name, None, &upkeep::words(damage))
         },
     };
@@ -443,7 +459,8 @@ fn disk_check(town: &Town) -> Result<Check> {
     }
     if free < wanted {
         check.detail = format!("{} free, less than archive_min_free_gb ({})", size_text(free), size_text(wanted));
-        check.hint = Some("gt retention run --dry-run shows what can be deleted; free other space too".to_owned());
+        let hint = "gt retention run --dry-run shows what can be deleted; free other space too";
+        check.hint = Some(Hint::Text(hint.to_owned()));
     }
     Ok(check)
 }
@@ -465,6 +482,12 @@ fn needs_checks(town: &Town) -> Result<Vec<Check>> {
     if needs.is_empty() {
         return Ok(vec![check("conditions", None, "nothing is wrong")]);
     }
-    let one = |need: Need| check(&need.condition.key, Some((need.condition.text, &need.next)), "");
+    let one = |Need { condition: ledger::Condition { key: name, text: detail, .. }, next }| Check {
+        name,
+        ok: false,
+        warn: false,
+        detail,
+        hint: Some(Hint::Todo(next)),
+    };
     Ok(needs.into_iter().map(one).collect())
 }

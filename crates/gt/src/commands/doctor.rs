@@ -12,6 +12,7 @@ use crate::console::{Console, printable};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::progress::Ticker;
+use crate::words::{self, Worded};
 
 /// Check the town's health, and say how to repair what is wrong
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ pub fn doctor(args: &DoctorArgs, context: &Context<'_>, console: &mut Console<'_
     // With `retry` the verb has done its task, even if checks report faults.
     let well = retry || checks.iter().all(|check| check.ok);
     if console.is_json() {
-        console.facts("gt.doctor/1", "checks", checks)?;
+        console.facts("gt.doctor/1", "checks", checks.worded()?)?;
         return Ok(if well { 0 } else { 1 });
     }
     for check in &checks {
@@ -60,7 +61,7 @@ pub fn doctor(args: &DoctorArgs, context: &Context<'_>, console: &mut Console<'_
         };
         console.line(&format!("{mark}  {}: {}", check.name, printable(&check.detail)))?;
         if let Some(hint) = &check.hint {
-            console.line(&format!("      hint: {hint}"))?;
+            console.line(&format!("      hint: {}", words::hint(hint)))?;
         }
     }
     Ok(if well { 0 } else { 1 })

@@ -78,7 +78,7 @@ fn say_status(
             let first = need.condition.text.lines().next().unwrap_or_default();
             let age = age(context, need.condition.since);
             console.line(&format!("  {}  {}{}", need.condition.key, printable(first), in_brackets(&age)))?;
-            console.line(&format!("    {}", need.next))?;
+            console.line(&format!("    {}", words::todo(&need.next)))?;
         }
     }
     console.line(&summary(status))?;

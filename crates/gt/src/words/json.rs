@@ -2,15 +2,17 @@
 
 use gt_model::id::BeadId;
 use gt_town::patrol::mayor::Asked;
+use gt_town::patrol::needs::Need;
 use gt_town::patrol::standing::AgentStatus;
 use gt_town::view::answer::Answer;
+use gt_town::view::doctor::Check;
 use gt_town::view::observe::{TownStatus, Why, WorkerStatus};
 use gt_town::view::polecat::{Polecat, PolecatDetail};
 use gt_town::view::story::{BeadStory, ConvoyStory, MemberStory, Story};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{agent, answer, attempt, next, worker};
+use super::{agent, answer, attempt, hint, next, todo, worker};
 use crate::error::CliError;
 
 /// Facts whose JSON contains words.
@@ -33,6 +35,18 @@ impl<T: Worded> Worded for [T] {
     }
 }
 
+impl Worded for Need {
+    fn word(&self, json: &mut Value) {
+        json["next"] = todo(&self.next).into();
+    }
+}
+
+impl Worded for Check {
+    fn word(&self, json: &mut Value) {
+        json["hint"] = self.hint.as_ref().map(hint).into();
+    }
+}
+
 impl Worded for AgentStatus {
     fn word(&self, json: &mut Value) {
         json["doing"] = agent(&self.doing).into();
@@ -47,6 +61,7 @@ impl Worded for WorkerStatus {
 
 impl Worded for TownStatus {
     fn word(&self, json: &mut Value) {
+        self.needs_you.word(&mut json["needs_you"]);
         self.agents.word(&mut json["agents"]);
         self.workers.word(&mut json["workers"]);
     }

@@ -3,10 +3,12 @@
 mod answer;
 mod doing;
 mod json;
+mod todo;
 
 pub use answer::{answer, next};
 pub use doing::{agent, attempt, worker};
 pub use json::Worded;
+pub use todo::{hint, todo};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@ use gt_model::address::Address;
 use gt_model::bead::Status;
 use gt_model::id::BeadId;
 use gt_town::effects::Wait;
+use gt_town::patrol::needs::Todo;
 use gt_town::patrol::standing::AgentDoing;
 use gt_town::view::answer::Answer;
 use gt_town::view::doing::{StepAt, WorkerDoing};
@@ -52,4 +53,27 @@ fn a_bead_has_an_answer_and_what_to_type_next() {
     let (worker, doing) = (Address::parse("app/polecats/amber").unwrap(), WorkerDoing::NotStarted);
     let on_hook = "a-1 is on the hook of app/polecats/amber: session to be started";
     check(Answer::OnHook { worker, doing }, true, (on_hook, Some("gt up")));
+}
+
+#[test]
+fn each_need_has_its_command() {
+    let check = |of: Todo, expected: &str| assert_eq!(todo(&of), expected);
+    let (app, mr, amber) = (|| "app".to_owned(), || "mr-a-1".to_owned(), || "app/polecats/amber".to_owned());
+    let allow = |pattern: &str| Todo::AllowInRig { rig: app(), pattern: pattern.to_owned() };
+    check(Todo::Approve(mr()), "gt mq diff mr-a-1, then gt mq approve mr-a-1");
+    check(Todo::RetryMerge(mr()), "gt mq show mr-a-1, then gt mq retry mr-a-1");
+    check(Todo::ResumeRig(app()), "gt resume app");
+    let kind = Todo::RetryKind { kind: "claude".to_owned(), rig: app() };
+    check(kind, "gt agent check claude --rig app, then gt doctor --retry");
+    let crew = Todo::StartCrew { rig: app(), name: "max".to_owned() };
+    check(crew, "gt peek app/crew/max, then gt crew start app max");
+    check(Todo::ReleaseRig(app()), "look at the file, restore it, then gt rig release app");
+    check(Todo::ConfirmTrunk(app()), "gt why app, fix the trunk, then gt refinery confirm app");
+    check(Todo::StartMayor, "gt peek mayor/, then gt mayor start");
+    check(allow("npm run build"), "gt rig allow app \"npm run build\"");
+    check(allow("python3 -c '$X'"), r"gt rig allow app 'python3 -c '\''$X'\'''");
+    check(Todo::AllowMayor("WebFetch".to_owned()), "gt mayor allow \"WebFetch\"");
+    let answer = "gt agent answer app/polecats/amber yes|no, or gt session attach app/polecats/amber";
+    check(Todo::AnswerStart(amber()), answer);
+    check(Todo::SlingAgain { bead: "a-1".to_owned(), rig: None }, "gt show a-1, then gt sling a-1 <rig>");
 }

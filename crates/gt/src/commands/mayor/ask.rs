@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::console::{Console, printable, printable_lines};
 use crate::context::{Context, text_or_stdin};
 use crate::error::CliResult;
-use crate::words::Worded;
+use crate::words::{self, Worded};
 
 /// Tell the mayor what to build, or ask it something; starts the mayor if needed
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub fn ask(args: &AskArgs, context: &Context<'_>, console: &mut Console<'_>) -> 
                     told.push(console.note(&format!(
                         "the mayor waits for a person: {}; {}",
                         printable(need.condition.text.lines().next().unwrap_or_default()),
-                        need.next
+                        words::todo(&need.next)
                     )));
                 }
             };

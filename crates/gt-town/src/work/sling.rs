@@ -266,6 +266,10 @@ fn molecule(tx: &Tx<'_>, crew: &Crew, bead: &Bead) -> Result<(String, AttemptMol
             format!("gt formula run {}", plan.formula),
         ));
     }
+    if let Some(step) = plan.for_person() {
+        let what = format!("step {} of {} is not for workers", step.id, plan.formula);
+        return Err(Error::refused(what, format!("a person pours it alone: gt mol pour {}", plan.formula)));
+    }
     let new =
         AttemptMolecule::New { hash: crew.formula.resolved.hash.clone(), vars: json!(plan.vars), steps: plan.steps };
     Ok((plan.formula, new))

@@ -340,7 +340,7 @@ fn items_of_an_output_are_worked_on_before_the_next_step_begins() {
         "formula = \"each\"\nversion = 1\n[vars.name]\nrequired = true\n[[steps]]\nid = \"do\"\nrun = [\"make\", \"{{name}}\"]\n",
     );
     let list = "[[steps]]\nid = \"list\"\nrun = [\"list\"]\non_complete = { for_each = \"output.items\", bond = \"each\", vars = { name = \"{item}\" } }\n[[steps]]\nid = \"after\"\nneeds = [\"list\"]\nrun = [\"after\"]\n";
-    let ran = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let ran = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = ran.clone();
     scene.world.set_runner(move |command, _| {
         let name = command.argv.last().cloned().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! Molecules that the engine runs: commands, gates, loops, steps handed out as beads.
 
+use std::sync::atomic::AtomicUsize;
+
 use gt_ledger::{Molecule, MoleculeOutcome, MoleculeStep, StepState};
 use gt_model::id::MoleculeId;
 use gt_town::molecules::steps::{self, Named};
@@ -36,7 +38,7 @@ impl Scene {
 
     /// Makes commands fail so often before they pass.
     fn fail_first(&self, times: usize) {
-        let left = std::sync::atomic::AtomicUsize::new(times);
+        let left = AtomicUsize::new(times);
         self.world.set_runner(move |_, _| {
             use std::sync::atomic::Ordering;
             let fails = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
@@ -212,7 +214,7 @@ fn a_loop_ends_after_the_round_whose_check_passes() {
     let mut scene = scene(TOWN, &["app"]);
     let steps = "[[steps]]\nid = \"polish\"\nloop = { until = \"check\", max = 4 }\n[[steps.children]]\nid = \"try\"\nrun = [\"make\"]\n";
     // try 1 passes, check fails; try 2 passes, check passes.
-    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let calls = AtomicUsize::new(0);
     scene.world.set_runner(move |command, _| {
         let is_check = command.argv.iter().any(|word| word == "check");
         let seen = calls.fetch_add(usize::from(is_check), std::sync::atomic::Ordering::SeqCst);
@@ -350,4 +352,147 @@ fn items_of_an_output_are_worked_on_before_the_next_step_begins() {
     let id = scene.pour("lister", list);
     scene.look_for(3);
     assert_eq!(*ran.lock().unwrap(), ["list", "x", "y", "after"], "{:?}", scene.steps(id));
+}
+
+/// A formula for a worker that uses every feature of the language that a worker meets.
+const EVERYTHING: &str = r#"
+formula = "everything"
+version = 1
+
+[vars.issue]
+required = true
+[vars.deep]
+type = "bool"
+default = true
+[vars.parts]
+type = "list"
+default = ["x", "y"]
+
+[[steps]]
+id = "think"
+title = "Think about {{issue}}"
+
+[[steps]]
+id = "only-when-deep"
+title = "Think twice"
+when = "{{deep}}"
+needs = ["think"]
+
+[[steps]]
+id = "count"
+title = "Count"
+needs = ["only-when-deep"]
+run = ["make", "count"]
+retries = 1
+
+[[steps]]
+id = "each"
+title = "Each part"
+needs = ["count"]
+loop = { over = "{{parts}}" }
+[[steps.children]]
+id = "write"
+title = "Write {{item}}"
+
+[[steps]]
+id = "polish"
+title = "Polish"
+needs = ["each"]
+loop = { until = "check", max = 3 }
+[[steps.children]]
+id = "rub"
+title = "Rub"
+
+[[steps]]
+id = "approved"
+title = "Go on once a person has said so"
+description = "Read the answer."
+needs = ["polish"]
+gate = { type = "human", ask = "go on?" }
+
+[[steps]]
+id = "submit"
+title = "Submit"
+needs = ["approved"]
+"#;
+
+impl Scene {
+    /// Returns the caller that a bead's running worker is.
+    fn caller_of(&self, bead: &BeadId) -> Caller {
+        let attempt = self.attempts(bead).pop().unwrap();
+        let incarnations = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
+        Caller { incarnation: incarnations.last().map(|i| i.id.clone()), ..Caller::role(attempt.address()) }
+    }
+
+    /// Kills the worker's session and waits for its successor.
+    fn replace_worker(&mut self, bead: &BeadId) -> Caller {
+        let before = self.caller_of(bead).incarnation.unwrap();
+        self.world.kill(&self.town.layout.session(&before));
+        for _ in 0..40 {
+            self.look_for(1);
+            let now = self.caller_of(bead);
+            if now.incarnation.as_ref() != Some(&before) {
+                return now;
+            }
+        }
+        panic!("no successor of {before} was started");
+    }
+
+    /// Returns the step that a worker's hook names.
+    fn step_of(&self, worker: &Caller) -> Option<String> {
+        hook::hook(&self.town, worker).unwrap()?.step.map(|step| step.step.id)
+    }
+}
+
+#[test]
+fn a_worker_that_dies_at_any_step_is_followed_by_one_that_goes_on_there() {
+    let patient = TOWN.replace("version = 1\n", "version = 1\nmax_incarnations = 100\nback_off_seconds = 1\n");
+    let mut scene = scene(&patient, &["app"]);
+    // The first check of the loop fails, the second passes. The count fails once.
+    let (checks, counts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    scene.world.set_runner(move |command, _| {
+        use std::sync::atomic::Ordering::SeqCst;
+        let last = command.argv.last().map_or("", String::as_str);
+        let fails =
+            last == "check" && checks.fetch_add(1, SeqCst) == 0 || last == "count" && counts.fetch_add(1, SeqCst) == 0;
+        RunResult { end: if fails { red() } else { RunEnd::Passed }, took: Duration::ZERO, tail: vec!["7".to_owned()] }
+    });
+    scene.formula("everything.toml", EVERYTHING);
+    let bead = scene.bead_of("app", "One");
+    let options = SlingOptions { formula: Some("everything".to_owned()), ..SlingOptions::default() };
+    sling::sling(&scene.town, &Caller::overseer(), std::slice::from_ref(&bead), &scene.rig("app"), &options).unwrap();
+    scene.look();
+    // What somebody writes into the formula now is for later molecules.
+    scene.formula("everything.toml", "formula = \"everything\"\nversion = 1\n[[steps]]\nid = \"other\"\n");
+    let mut done = Vec::new();
+    for _ in 0..100 {
+        let worker = scene.replace_worker(&bead);
+        scene.look_for(2);
+        let Some(step) = scene.step_of(&worker) else {
+            let attempt = scene.attempts(&bead).pop().unwrap();
+            let id = scene.town.ledger.read(|view| Ok::<_, Error>(view.molecule_of(attempt.id)?.unwrap().id)).unwrap();
+            if scene.steps(id).iter().any(|step| step.state == StepState::Waiting) {
+                steps::answer(&scene.town, &Caller::overseer(), &named(id, "approved"), true, Some("yes")).unwrap();
+            }
+            continue;
+        };
+        assert!(!done.contains(&step), "{step} is asked for twice");
+        if step == "submit" {
+            break;
+        }
+        hook::step_done(&scene.town, &worker, Some(&step), Some(&format!("did {step}"))).unwrap();
+        done.push(step);
+    }
+    assert_eq!(
+        done,
+        ["think", "only-when-deep", "each.1.write", "each.2.write", "polish.1.rub", "polish.2.rub", "approved"]
+    );
+    scene.work(&bead, "b.txt");
+    scene.look();
+    refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
+    assert_eq!(scene.bead(&bead).status, Status::Closed);
+    let attempt = scene.attempts(&bead).pop().unwrap();
+    let steps = scene.town.ledger.read(|view| Ok::<_, Error>(view.steps(attempt.id)?)).unwrap();
+    let think = steps.iter().find(|step| step.step.id == "think").unwrap();
+    assert_eq!(think.note.as_deref(), Some("did think"));
 }

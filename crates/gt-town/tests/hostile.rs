@@ -183,8 +183,6 @@ mod hooks;
 mod keep;
 #[path = "hostile/landed.rs"]
 mod landed;
-#[path = "hostile/molecule_kills.rs"]
-mod molecule_kills;
 #[path = "hostile/molecules.rs"]
 mod molecules;
 #[path = "hostile/patrols.rs"]
@@ -197,6 +195,8 @@ mod remote_away;
 mod rigs;
 #[path = "hostile/runtimes.rs"]
 mod runtimes;
+#[path = "hostile/shipped.rs"]
+mod shipped;
 #[path = "hostile/slots.rs"]
 mod slots;
 #[path = "hostile/spend.rs"]

@@ -15,7 +15,10 @@ use crate::town::{Rig, Town};
 
 /// Formulas in the binary, by name.
 pub const BUILT_IN: &[(&str, &str)] = &[
+    ("dep-update", include_str!("../../formulas/dep-update.toml")),
     ("mol-boot-triage", include_str!("../../formulas/mol-boot-triage.toml")),
+    ("mol-code-review", include_str!("../../formulas/mol-code-review.toml")),
+    ("mol-conflict-resolve", include_str!("../../formulas/mol-conflict-resolve.toml")),
     ("mol-deacon-patrol", include_str!("../../formulas/mol-deacon-patrol.toml")),
     ("mol-dog-backup", include_str!("../../formulas/mol-dog-backup.toml")),
     ("mol-dog-compactor", include_str!("../../formulas/mol-dog-compactor.toml")),
@@ -23,10 +26,16 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("mol-dog-orphan-scan", include_str!("../../formulas/mol-dog-orphan-scan.toml")),
     ("mol-dog-reaper", include_str!("../../formulas/mol-dog-reaper.toml")),
     ("mol-dog-restore-drill", include_str!("../../formulas/mol-dog-restore-drill.toml")),
+    ("mol-plan", include_str!("../../formulas/mol-plan.toml")),
+    ("mol-polecat-report", include_str!("../../formulas/mol-polecat-report.toml")),
     ("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml")),
     ("mol-refinery-patrol", include_str!("../../formulas/mol-refinery-patrol.toml")),
     ("mol-shutdown", include_str!("../../formulas/mol-shutdown.toml")),
     ("mol-witness-patrol", include_str!("../../formulas/mol-witness-patrol.toml")),
+    ("security-audit", include_str!("../../formulas/security-audit.toml")),
+    ("shiny", include_str!("../../formulas/shiny.toml")),
+    ("tdd-cycle", include_str!("../../formulas/tdd-cycle.toml")),
+    ("towers-of-hanoi", include_str!("../../formulas/towers-of-hanoi.toml")),
 ];
 
 /// Endings of formula files: our own, and those of beads and the Go Gas Town.

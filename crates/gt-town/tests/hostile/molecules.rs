@@ -47,7 +47,7 @@ impl Scene {
         });
     }
 
-    fn look_for(&mut self, minutes: u64) {
+    pub(super) fn look_for(&mut self, minutes: u64) {
         for _ in 0..minutes * 2 {
             self.world.advance(Duration::from_secs(30));
             deacon::look(&self.town, &mut self.memory).unwrap();

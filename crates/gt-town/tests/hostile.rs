@@ -183,6 +183,8 @@ mod hooks;
 mod keep;
 #[path = "hostile/landed.rs"]
 mod landed;
+#[path = "hostile/molecule_kills.rs"]
+mod molecule_kills;
 #[path = "hostile/molecules.rs"]
 mod molecules;
 #[path = "hostile/patrols.rs"]

@@ -82,8 +82,7 @@ macro_rules! held_directly {
     };
 }
 
-/// SQL query for the open beads that hold the bead `?1` back directly, with the kind of the edge. It also returns every open
-/// parent, even if nothing holds that parent back.
+/// SQL query for the open beads that hold the bead `?1` back directly at the time `?2`, with the kind of the edge.
 pub(super) const BLOCKERS: &str = concat!(
     "SELECT t.id, t.title, t.status, d.type FROM dependencies d JOIN beads t ON t.id = d.depends_on_id
      WHERE d.issue_id = ?1 AND CASE d.holds
@@ -91,13 +90,15 @@ pub(super) const BLOCKERS: &str = concat!(
         WHEN 2 THEN t.status != 'tombstone' AND NOT coalesce(",
     failed!(),
     ", 0)
-        WHEN 5 THEN t.status NOT IN ('closed', 'tombstone')
+        WHEN 5 THEN t.status NOT IN ('closed', 'tombstone') AND (t.status = 'deferred' OR t.wake_ns > ?2)
         ELSE 0 END
      UNION
      SELECT c.id, c.title, c.status, d.type FROM dependencies d
      JOIN dependencies k ON k.depends_on_id = d.depends_on_id AND k.holds = 5
      JOIN beads c ON c.id = k.issue_id
      WHERE d.issue_id = ?1 AND d.holds IN (3, 4) AND c.status NOT IN ('closed', 'tombstone')
+       AND (d.holds = 3 OR NOT EXISTS (SELECT 1 FROM dependencies o JOIN beads b ON b.id = o.issue_id
+                                       WHERE o.depends_on_id = d.depends_on_id AND o.holds = 5 AND b.status = 'closed'))
      ORDER BY 1"
 );
 

@@ -114,10 +114,10 @@ impl View<'_> {
         Ok(self.one(sql, (id.as_str(), nanoseconds_of(now)), |_| Ok(()))?.is_some())
     }
 
-    /// Returns the open beads that hold a bead back directly: its blockers, and children that it waits for.
-    /// Also returns every open parent, even if nothing holds that parent back.
-    pub fn blockers(&self, id: &BeadId) -> LedgerResult<Vec<Blocker>> {
-        self.all(super::holding::BLOCKERS, [id.as_str()], |row| {
+    /// Returns the open beads that hold a bead back directly: its blockers, children that it waits for, and its parent if that is
+    /// deferred or held back itself.
+    pub fn blockers(&self, now: Timestamp, id: &BeadId) -> LedgerResult<Vec<Blocker>> {
+        self.all(super::holding::BLOCKERS, (id.as_str(), nanoseconds_of(now)), |row| {
             Ok(Blocker {
                 id: BeadId(row.get(0)?),
                 title: row.get(1)?,

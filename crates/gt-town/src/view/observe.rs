@@ -202,7 +202,7 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
         let open = view.open_effects()?.into_iter();
         let effects: Vec<_> = open.filter(|row| row.bead.as_ref() == Some(&id) || lands(row)).collect();
         let held = view.is_held(now, &id)?;
-        let blockers = view.blockers(&id)?;
+        let blockers = view.blockers(now, &id)?;
         let conditions = view.conditions()?.into_iter().filter(|c| concerns(c, &id, &items)).collect::<Vec<_>>();
         let cost = usage::of_bead(town, view, &id)?;
         let facts = Facts { attempts: &attempts, items: &items, effects: &effects, conditions: &conditions };

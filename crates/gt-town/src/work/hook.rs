@@ -167,7 +167,7 @@ pub fn waits_for(view: &View<'_>, now: jiff::Timestamp, attempt: &Attempt) -> Re
     if !view.is_held(now, &attempt.bead)? {
         return Ok(waits_in_molecule(&view.steps(attempt.id)?));
     }
-    let blockers: Vec<String> = view.blockers(&attempt.bead)?.into_iter().map(|b| b.id.0).collect();
+    let blockers: Vec<String> = view.blockers(now, &attempt.bead)?.into_iter().map(|b| b.id.0).collect();
     Ok(Some(if blockers.is_empty() { "its bead's parent".to_owned() } else { blockers.join(", ") }))
 }
 

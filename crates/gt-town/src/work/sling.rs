@@ -342,7 +342,7 @@ fn refusal(tx: &Tx<'_>, caller: &Caller, bead: &Bead) -> Result<Option<Error>> {
         return Ok(Some(Error::refused(format!("{id} is deferred"), format!("gt why {id}"))));
     }
     if tx.is_held(tx.now(), id)? {
-        let by: Vec<String> = tx.blockers(id)?.into_iter().map(|b| b.id.0).collect();
+        let by: Vec<String> = tx.blockers(tx.now(), id)?.into_iter().map(|b| b.id.0).collect();
         let what = format!("{id} is blocked by {}", by.join(", "));
         return Ok(Some(Error::refused(what, "it becomes ready when they have landed: gt bead ready")));
     }

@@ -147,6 +147,28 @@ fn a_bead_can_wait_for_the_children_of_another() {
 }
 
 #[test]
+fn blockers_are_the_beads_that_hold_a_bead_back() {
+    let check = |ledger: &Ledger, expected: &[&str]| {
+        let found = read(ledger, |view| view.blockers(now(), &"vt-p.1".into()));
+        assert_eq!(found.iter().map(|blocker| blocker.id.as_str()).collect::<Vec<_>>(), expected);
+    };
+    let child = bead("vt-p.1", &[(DepType::ParentChild, "vt-p"), (DepType::Blocks, "vt-a")]);
+    let ledger = with(&[bead("vt-a", &[]), bead("vt-b", &[]), bead("vt-p", &[]), child]);
+    check(&ledger, &["vt-a"]);
+    put(&ledger, &bead("vt-p", &[(DepType::Blocks, "vt-b")]));
+    check(&ledger, &["vt-a", "vt-p"]);
+    set(&ledger, "vt-b", Status::Closed, "");
+    check(&ledger, &["vt-a"]);
+    let until = |text: &str| Bead { defer_until: Some(Stamp::from(at(text))), ..bead("vt-p", &[]) };
+    put(&ledger, &until("2027-01-01T00:00:00Z"));
+    check(&ledger, &["vt-a", "vt-p"]);
+    put(&ledger, &until("2026-02-01T00:00:00Z"));
+    check(&ledger, &["vt-a"]);
+    set(&ledger, "vt-p", Status::Deferred, "");
+    check(&ledger, &["vt-a", "vt-p"]);
+}
+
+#[test]
 fn deferring_a_bead_holds_it_and_its_children_until_its_time() {
     let mut epic = bead("vt-e", &[]);
     epic.issue_type = BeadType::Epic;
@@ -489,7 +511,7 @@ fn deep_chains_of_dependencies_are_handled_in_time() {
     let (first, second, last) = (link(0), link(1), link(DEEP - 1));
     assert_eq!(ready(&ledger), [first.as_str()]);
     assert_eq!(read(&ledger, |view| view.count_blocked()), DEEP as u64 - 1);
-    assert_eq!(read(&ledger, |view| view.blockers(&last)).len(), 1);
+    assert_eq!(read(&ledger, |view| view.blockers(now(), &last)).len(), 1);
     assert!(read(&ledger, |view| view.is_held(now(), &last)));
     assert!(read(&ledger, |view| view.tree(&first, Direction::Up, usize::MAX)).len() > 5000);
     assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());

@@ -8,6 +8,7 @@ use gt_ledger::{Attempt, Incarnation, LedgerResult, MergeRequest, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::{BeadId, Sha};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
 /// What a bead is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,13 +87,13 @@ fn redraw(bar: &ProgressBar, line: &Line) {
 }
 
 /// Reads from the ledger what each of these beads is doing. Leaves out missing beads.
-pub fn lines(view: &View<'_>, beads: &[BeadId]) -> LedgerResult<Vec<Line>> {
+pub fn lines(view: &View<'_>, now: Timestamp, beads: &[BeadId]) -> LedgerResult<Vec<Line>> {
     let beads: Vec<Bead> = beads.iter().filter_map(|id| view.bead(id).transpose()).collect::<LedgerResult<_>>()?;
     let requests = view.merge_requests()?;
-    beads.iter().map(|bead| line(view, bead, &requests)).collect()
+    beads.iter().map(|bead| line(view, now, bead, &requests)).collect()
 }
 
-fn line(view: &View<'_>, bead: &Bead, requests: &[MergeRequest]) -> LedgerResult<Line> {
+fn line(view: &View<'_>, now: Timestamp, bead: &Bead, requests: &[MergeRequest]) -> LedgerResult<Line> {
     let facts = match view.live_attempt(&bead.id)? {
         Some(attempt) => Facts {
             incarnations: view.incarnations_of(attempt.id)?,
@@ -101,7 +102,7 @@ fn line(view: &View<'_>, bead: &Bead, requests: &[MergeRequest]) -> LedgerResult
             ..Facts::default()
         },
         None => Facts {
-            blockers: view.blockers(&bead.id)?.into_iter().map(|blocker| blocker.id).collect(),
+            blockers: view.blockers(now, &bead.id)?.into_iter().map(|blocker| blocker.id).collect(),
             ..Facts::default()
         },
     };

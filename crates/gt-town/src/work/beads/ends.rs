@@ -97,8 +97,12 @@ fn refuse_open_parts(tx: &Tx<'_>, bead: &Bead, force: bool) -> Result<()> {
     if force {
         return Ok(());
     }
-    let blockers: Vec<String> =
-        tx.blockers(&bead.id)?.into_iter().filter(|b| b.kind != DepType::ParentChild).map(|b| b.id.0).collect();
+    let blockers: Vec<String> = tx
+        .blockers(tx.now(), &bead.id)?
+        .into_iter()
+        .filter(|b| b.kind != DepType::ParentChild)
+        .map(|b| b.id.0)
+        .collect();
     let mut children = Vec::new();
     for dep in tx.dependents(&bead.id)? {
         let child = tx.bead(&dep.issue_id)?;

@@ -32,14 +32,15 @@ pub fn blocked(args: &BlockedArgs, context: &Context<'_>, console: &mut Console<
         prefix: prefix_of(context, args.rig.as_deref())?,
         ..filter::filter(&only, asked, args.limit, context)?
     };
+    let now = context.town.world().clock().now();
     let found = context.town.ledger.read(|view| view.blocked(&filter).map_err(Error::from))?;
     if console.is_json() {
-        let shapes = context.town.ledger.read(|view| shapes::blocked(view, found))?;
+        let shapes = context.town.ledger.read(|view| shapes::blocked(view, now, found))?;
         return shapes::print_array(&shapes, console);
     }
     let mut table = Table::new(&["BEAD", "P", "TITLE", "WAITS FOR"]);
     for bead in &found {
-        let by = context.town.ledger.read(|view| view.blockers(&bead.id).map_err(Error::from))?;
+        let by = context.town.ledger.read(|view| view.blockers(now, &bead.id).map_err(Error::from))?;
         let by: Vec<String> = by.into_iter().map(|blocker| blocker.id.0).collect();
         table.row([bead.id.0.clone(), bead.priority.to_string(), bead.title.clone(), by.join(", ")]);
     }

@@ -85,7 +85,7 @@ fn explain(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>) -
         let ready = view.ready_by(now, &wanted)?;
         let ready = ready.into_iter().map(|bead| Ok((shapes::ready(view, &bead)?, bead)));
         let blocked = view.blocked(&filter)?.into_iter().map(|bead| {
-            let ids: Vec<_> = view.blockers(&bead.id)?.into_iter().map(|blocker| blocker.id).collect();
+            let ids: Vec<_> = view.blockers(now, &bead.id)?.into_iter().map(|blocker| blocker.id).collect();
             Ok((view.beads_with(&ids)?, bead))
         });
         let (ready, blocked) = (ready.collect::<Result<Vec<_>, Error>>()?, blocked.collect::<Result<Vec<_>, Error>>()?);

@@ -121,12 +121,12 @@ fn one_counted(bead: Bead, blocks: u64, mut more: Vec<(&str, String)>) -> String
 }
 
 /// Returns blocked beads with counts, and with the ids of what blocks them.
-pub fn blocked(view: &View<'_>, beads: Vec<Bead>) -> Result<Vec<String>, Error> {
+pub fn blocked(view: &View<'_>, now: jiff::Timestamp, beads: Vec<Bead>) -> Result<Vec<String>, Error> {
     let ids: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
     let blocks = view.blocked_counts(&ids)?;
     let mut shapes = Vec::new();
     for (bead, blocks) in beads.into_iter().zip(blocks) {
-        let mut by: Vec<String> = view.blockers(&bead.id)?.into_iter().map(|blocker| blocker.id.0).collect();
+        let mut by: Vec<String> = view.blockers(now, &bead.id)?.into_iter().map(|blocker| blocker.id.0).collect();
         by.dedup();
         let more = vec![("blocked_by_count", by.len().to_string()), ("blocked_by", Value::from(by).to_string())];
         shapes.push(one_counted(bead, blocks, more));

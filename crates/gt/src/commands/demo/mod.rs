@@ -209,7 +209,7 @@ impl<'a> Demo<'a> {
         };
         let beads: Vec<BeadId> = story::TASKS.iter().map(|task| task.id.into()).collect();
         loop {
-            let lines = town.ledger.read(|view| progress::lines(view, &beads))?;
+            let lines = town.ledger.read(|view| progress::lines(view, town.world().clock().now(), &beads))?;
             board.show(clock.monotonic() - start, &lines)?;
             town.ledger.read(|view| pieces::kill_half_way(&self.folders.play(), view))?;
             if is_over(&town)? {

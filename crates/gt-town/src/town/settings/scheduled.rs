@@ -173,6 +173,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_on_the_page_of_formulas_is_read() {
+        let page = include_str!("../../../../../docs/formulas.md");
+        let blocks: Vec<&str> = page.split("```toml\n").filter(|block| block.starts_with("[[schedule]]")).collect();
+        assert_eq!(blocks.len(), 1);
+        let (block, _) = blocks[0].split_once("```").unwrap();
+        let read: BTreeMap<String, Vec<Scheduled>> = toml::from_str(block).unwrap();
+        assert_eq!(read["schedule"].len(), 2);
+    }
+
+    #[test]
     fn mistakes_in_times_are_named() {
         for wrong in ["2:30 pm", "25:00", "", "0230"] {
             assert!(LocalTime::try_from(wrong.to_owned()).is_err(), "{wrong}");

@@ -303,7 +303,7 @@ fn list_filters_as_bd_does() {
     }
     let cut = project.bd(&["list", "-n", "1"]);
     assert!(cut.err.contains("--limit 0"), "who is not shown all is told: {cut:#?}");
-    assert!(project.refusal(&["list", "--created-after", "soonish"]).contains("no time"));
+    assert!(project.refusal(&["list", "--created-after", "soonish"]).contains("not a time"));
 }
 
 #[test]
@@ -620,7 +620,7 @@ fn lists_filter_by_due_date_and_metadata() {
     assert_eq!(project.json(&["list", "--overdue"]), serde_json::json!([]));
     assert_eq!(project.json(&["show", &late])[0]["due_at"], Value::Null);
     assert!(project.refusal(&["list", "--metadata-field", "team"]).contains("not key=value"));
-    assert!(project.refusal(&["create", "X", "--due", "soonish"]).contains("no time"));
+    assert!(project.refusal(&["create", "X", "--due", "soonish"]).contains("not a time"));
 }
 
 #[test]

@@ -331,13 +331,13 @@ impl Ledger {
 
     /// Creates a ledger that exists only in memory, for simulated towns.
     pub fn in_memory(world: Arc<dyn World>) -> LedgerResult<Self> {
-        Self::set_up(
-            Connection::open_in_memory()?,
-            Path::new("/memory/beads.db"),
-            world,
-            Faults::none(),
-            WRITE_DEADLINE,
-        )
+        Self::in_memory_locked_in(Path::new("/memory"), world)
+    }
+
+    /// Creates a ledger that exists only in memory, whose writers' lock is a file in an existing folder.
+    pub fn in_memory_locked_in(folder: &Path, world: Arc<dyn World>) -> LedgerResult<Self> {
+        let connection = Connection::open_in_memory()?;
+        Self::set_up(connection, &folder.join("beads.db"), world, Faults::none(), WRITE_DEADLINE)
     }
 
     /// Path of the ledger's file; empty for a ledger in memory.

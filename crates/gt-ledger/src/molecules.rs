@@ -617,6 +617,13 @@ impl Tx<'_> {
         self.execute(sql, (molecule.0, group, output)).map(drop)
     }
 
+    /// Records that a molecule follows another text of its formula. `left` names what could not be moved.
+    pub fn set_molecule_hash(&self, id: MoleculeId, hash: &str, left: &[String]) -> LedgerResult<()> {
+        self.execute("UPDATE molecules SET hash = ?2 WHERE id = ?1", (id.0, hash))?;
+        let bead = self.molecule(id)?.and_then(|molecule| molecule.bead);
+        self.event("molecule-upgraded", &id.to_string(), bead.as_ref(), None, Some(&json!({ "left": left })))
+    }
+
     /// Replaces the definition of a step that has not begun.
     pub fn replace_step(&self, molecule: MoleculeId, step: &Step) -> LedgerResult<bool> {
         let changed = self.execute(

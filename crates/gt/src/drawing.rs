@@ -1,4 +1,4 @@
-//! Draws graphs for people: a tree in the terminal, or a Mermaid flowchart. All graphs that gt draws come from here.
+//! Draws graphs for people: a tree in the terminal, a Mermaid flowchart, or a graph for Graphviz. All graphs that gt draws come from here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -82,6 +82,20 @@ pub fn mermaid(nodes: &[Node]) -> String {
         }
     }
     text
+}
+
+/// Draws the graph in the language of Graphviz.
+pub fn dot(nodes: &[Node]) -> String {
+    let quoted = |text: &str| format!("\"{}\"", printable(text).replace('\\', "\\\\").replace('"', "\\\""));
+    let mut text = "digraph {\n  node [shape=box];\n".to_owned();
+    let mut seen = BTreeSet::new();
+    for node in nodes.iter().filter(|node| seen.insert(&node.id)) {
+        let _ = writeln!(text, "  {} [label={}];", quoted(&node.id), quoted(&format!("{}: {}", node.id, node.label)));
+    }
+    for (node, (parent, _)) in nodes.iter().filter_map(|node| Some((node, node.parent.as_ref()?))) {
+        let _ = writeln!(text, "  {} -> {};", quoted(parent), quoted(&node.id));
+    }
+    text + "}\n"
 }
 
 /// Escapes a text for a Mermaid label, so that nothing in it ends the label or begins markup.

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use gt_model::address::Address;
-use gt_world::Damage;
+use gt_world::{Damage, NodeKind};
 use serde::Serialize;
 
 use crate::effects;
+use crate::rigs::rig::link_formulas;
 use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::person;
@@ -54,8 +55,23 @@ pub fn fix(town: &Town, caller: &Caller) -> Result<Vec<Mended>> {
         settle_worktrees(town, &rig)?;
         note(town, &caller.name(), &rig, &mended)?;
         all.extend(mended.iter().map(|damage| Mended { rig: rig.name().to_string(), what: words(damage) }));
+        if formulas_damage(town, &rig)?.is_some() {
+            link_formulas(town.world().disk(), &rig.layout)?;
+            all.push(Mended { rig: rig.name().to_string(), what: "the link to the town's formulas".to_owned() });
+        }
     }
     Ok(all)
+}
+
+/// Returns what is wrong with the rig's folder of formulas. It is a link to the town's, or a folder or link that a person put there.
+pub fn formulas_damage(town: &Town, rig: &Rig) -> Result<Option<&'static str>> {
+    let (disk, path) = (town.world().disk(), rig.layout.formulas());
+    Ok(match disk.kind(&path)? {
+        None => Some("its link to the town's formulas is missing"),
+        Some(NodeKind::File) => Some("a file is in place of its link to the town's formulas"),
+        Some(NodeKind::Link) if disk.real_path(&path).is_err() => Some("its link to formulas leads nowhere"),
+        Some(NodeKind::Link | NodeKind::Folder) => None,
+    })
 }
 
 /// Describes a damage.

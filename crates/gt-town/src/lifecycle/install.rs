@@ -7,6 +7,7 @@ use gt_ledger::Ledger;
 use crate::sync;
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
+use crate::town::shipped;
 use crate::town::{Outside, Town};
 use crate::walls::worker_env::PATH_KEY;
 
@@ -119,6 +120,7 @@ fn make(
     for name in ["gt", "bd"] {
         disk.link(&layout.bin().join(name), &outside.gt)?;
     }
+    shipped::write(disk, &layout.formulas())?;
     make_ledger(at)?;
     disk.write(&layout.settings(), settings_text(remote).as_bytes())?;
     Ok(())

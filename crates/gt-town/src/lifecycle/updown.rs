@@ -16,6 +16,7 @@ use crate::agents::readiness;
 use crate::sync;
 use crate::town::desired::{self, BUILD_KEY, DOWN, DRAINING, as_counted, set_desired};
 use crate::town::error::{Error, Result};
+use crate::town::shipped;
 use crate::town::{Caller, Town};
 
 /// Interval of the checks while draining.
@@ -46,6 +47,7 @@ pub type EndedSession = (IncarnationId, Option<BeadId>);
 pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
     set_desired(town, caller, "up")?;
     sync::make(town)?;
+    shipped::refresh(town)?;
     town.ledger.write(&caller.name(), "up", |tx| {
         tx.clear(ConditionKind::Deacon, "town")?;
         if tx.meta(BUILD_KEY)?.as_deref() != Some(&town.outside.build) {

@@ -61,7 +61,7 @@ fn title(title: &str, id: &str) -> String {
 /// Slings the bead of a ready step. Does nothing while its rig is paused or held.
 pub(super) fn sling(town: &Town, caller: &Caller, molecule: &Molecule, step: &MoleculeStep) -> Result<bool> {
     let (Some(rig), Some(bead)) = (&molecule.rig, &step.bead) else { return Ok(false) };
-    if town.ledger.read(|view| Ok::<_, Error>(desired::is_paused(view, Some(rig))?))? {
+    if town.ledger.read(|view| desired::is_paused(view, Some(rig)))? {
         return Ok(false);
     }
     let options = SlingOptions {
@@ -70,7 +70,7 @@ pub(super) fn sling(town: &Town, caller: &Caller, molecule: &Molecule, step: &Mo
         formula: step.step.formula.clone(),
         ..SlingOptions::default()
     };
-    let slung = sling::sling_with(town, caller, &[bead.clone()], &town.rig(rig.as_str())?, &options, |tx| {
+    let slung = sling::sling_with(town, caller, std::slice::from_ref(bead), &town.rig(rig.as_str())?, &options, |tx| {
         Ok(tx.start_step(molecule.id, &step.step.id)?)
     });
     match slung {

@@ -65,7 +65,7 @@ fn pour_in(tx: &Tx<'_>, found: &Found, plan: &Plan, order: &Order<'_>) -> Result
 }
 
 /// Plans a found formula.
-pub(super) fn plan(found: &Found, vars: &BTreeMap<String, String>) -> Result<Plan> {
+pub fn plan(found: &Found, vars: &BTreeMap<String, String>) -> Result<Plan> {
     found.resolved.plan(vars).map_err(|source| found.unusable(source))
 }
 

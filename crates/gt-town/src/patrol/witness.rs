@@ -93,7 +93,7 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
             Act::WitnessSurvey => survey = witness.survey(&attempts, watch, observed)?,
             Act::WitnessNotes => witness.note(&attempts, &survey, watch, observed)?,
             Act::WitnessAct => {
-                survey.seen.iter().try_for_each(|seen| witness.act(seen.attempt, &seen.found, &seen.verdict))?
+                survey.seen.iter().try_for_each(|seen| witness.act(seen.attempt, &seen.found, &seen.verdict))?;
             }
             // `Plan::acts` lets no other act through.
             _ => {}
@@ -130,7 +130,7 @@ impl Seen<'_> {
     fn not_ready(&self) -> Option<NotReady<'_>> {
         let Verdict::NotReady(failure) = &self.verdict else { return None };
         let incarnation = self.found.newest().map(|newest| newest.id.clone());
-        Some(NotReady { attempt: self.attempt, incarnation, failure: failure.clone() })
+        Some(NotReady { attempt: self.attempt, incarnation, failure: *failure })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod archive;
 pub mod destination;
 pub(crate) mod dropped;
 pub mod envrc;
+pub mod formulas;
 pub mod gates;
 pub(crate) mod reading;
 pub(crate) mod refs;

@@ -8,7 +8,7 @@ use gt_ledger::{Agent, View};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::id::{RigName, Sha};
-use gt_world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
+use gt_world::{Disk, FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 use serde::Serialize;
 
 use crate::ecosystems::{self, Found, FoundGate, Knowledge, Omitted};
@@ -18,6 +18,7 @@ use crate::rigs::reading;
 use crate::rigs::setup;
 use crate::town::error::{Error, Result};
 use crate::town::lane::Lane;
+use crate::town::layout::RigLayout;
 use crate::town::person::{self, Act, Person};
 use crate::town::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::town::{Caller, Rig, Town};
@@ -297,6 +298,13 @@ fn look(
     Ok((branches, found, worktree))
 }
 
+/// Makes the rig's folder of formulas: a link to the town's. Replaces what is there.
+pub(crate) fn link_formulas(disk: &dyn Disk, layout: &RigLayout) -> Result<()> {
+    disk.create_dir(&layout.root.join(".beads"))?;
+    disk.remove(&layout.formulas())?;
+    Ok(disk.link(&layout.formulas(), Path::new("../../.beads/formulas"))?)
+}
+
 fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) -> Result<Added> {
     let disk = town.world().disk();
     let layout = town.layout.rig(&site.name);
@@ -306,8 +314,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     for folder in [layout.root.join("polecats"), layout.root.join("witness"), layout.root.join("crew")] {
         disk.create_dir(&folder)?;
     }
-    disk.create_dir(&layout.root.join(".beads"))?;
-    disk.link(&layout.formulas(), Path::new("../../.beads/formulas"))?;
+    link_formulas(disk, &layout)?;
     // Hold the rig until it is proved. A process killed before then must not leave a rig that looks proved.
     let held_because = match (gates.is_empty(), new.skip_proof) {
         (true, _) => Some(NO_GATE.to_owned()),

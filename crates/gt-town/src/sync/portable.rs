@@ -137,7 +137,8 @@ fn add_settings(town: &Town, folder: &str, files: &mut BTreeMap<String, Vec<u8>>
     }
     let formulas = town.layout.formulas();
     for name in town.world().disk().list_own(&formulas)? {
-        if let Some(stem) = name.strip_suffix(".toml") {
+        // The record of shipped formulas is about this machine's gt.
+        if let Some(stem) = name.strip_suffix(".toml").filter(|stem| !stem.starts_with('.')) {
             add(format!("formulas/{}.toml", slug(stem)), &formulas.join(&name))?;
         }
     }

@@ -81,12 +81,12 @@ pub enum Error {
     #[error("no formula is called `{0}`")]
     UnknownFormula(String),
     /// The formula is invalid.
-    #[error("formula {name} can't be used: {source}")]
+    #[error("formula {name} can't be used: {fault}")]
     Formula {
         /// Name of the formula.
         name: String,
         /// Cause, with the places in the files.
-        source: FormulaError,
+        fault: FormulaError,
     },
     /// The current state forbids the request.
     #[error("{what}")]

@@ -19,6 +19,7 @@ pub mod observed;
 mod open;
 pub mod person;
 pub mod settings;
+pub mod shipped;
 
 pub use lane::Lane;
 pub use open::{BuiltIn, Caller, Outside, Rig, Town};

@@ -20,11 +20,13 @@ use crate::patrol::needs::{self, Need, Todo};
 use crate::refinery::queue;
 use crate::rigs::destination;
 use crate::rigs::envrc;
+use crate::rigs::formulas;
 use crate::rigs::rig;
 use crate::sync::solo;
 use crate::town::desired;
 use crate::town::error::{Error, Result};
 use crate::town::settings::Sandbox;
+use crate::town::shipped::{self, State};
 use crate::town::{Rig, Town};
 use crate::view::doing::waiting_for;
 use crate::walls::direnv;
@@ -96,9 +98,12 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.push(runtime_check(town, rig));
         checks.extend(sandbox_check(town, rig));
         checks.push(formula_check(town, rig));
+        checks.extend(formulas_check(town, rig)?);
+        checks.extend(allowed_check(town, rig)?);
         checks.push(remote_check(town, rig));
     }
     checks.extend(mayors_sandbox_check(town));
+    checks.extend(shipped_check(town)?);
     checks.push(disk_check(town)?);
     checks.extend(retention::holdings(town)?.into_iter().map(holding_check));
     checks.extend(needs_checks(town)?);
@@ -408,6 +413,36 @@ fn formula_check(town: &Town, rig: &Rig) -> Check {
         ),
         Err(error) => check(&name, Some((error.to_string(), "fix or remove that file")), ""),
     }
+}
+
+/// Checks the rig's link to the town's formulas. Says nothing if it is in order.
+fn formulas_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
+    let damage = upkeep::formulas_damage(town, rig)?;
+    let name = format!("{}: formulas", rig.name());
+    Ok(damage.map(|damage| check(&name, Some((damage.to_owned(), "gt doctor --fix")), "")))
+}
+
+/// Warns if the project's formulas on the trunk differ from those that a person allowed.
+fn allowed_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
+    // The repository's own check reports a trunk that can't be read.
+    let changed = formulas::changed_on_trunk(town, rig).ok().flatten().unwrap_or_default();
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let detail = format!("on the trunk, {} differs from what you allowed, which applies", changed.join(", "));
+    let hint = Some(Hint::Text(format!("gt rig allow-formulas {}", rig.name())));
+    Ok(Some(Check { warn: true, hint, ..check(&format!("{}: project's formulas", rig.name()), None, &detail) }))
+}
+
+/// Warns of shipped formulas that a person edited and that this gt ships with another text.
+fn shipped_check(town: &Town) -> Result<Option<Check>> {
+    let outdated = shipped::states(town)?.into_iter().filter(|formula| formula.state == State::EditedOutdated);
+    let names: Vec<&str> = outdated.map(|formula| formula.name).collect();
+    let Some(first) = names.first() else { return Ok(None) };
+    let detail = format!("you edited {}, and this gt ships a newer text", names.join(", "));
+    let hint = format!("gt formula diff {first} shows it; without the file, the shipped text applies");
+    let hint = Some(Hint::Text(hint));
+    Ok(Some(Check { warn: true, hint, ..check("formulas", None, &detail) }))
 }
 
 fn remote_check(town: &Town, rig: &Rig) -> Check {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gt_ledger::{Attempt, AttemptOutcome, Tx};
+use gt_ledger::{Attempt, AttemptOutcome, MoleculeStep, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Comment, Rest, Status};
 use gt_model::condition::ConditionKind;
@@ -264,16 +264,20 @@ fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<
         Product::OnTrunk(_) | Product::Findings if needs_code => return Ok(()),
         _ => {}
     }
-    let open: Vec<&str> = steps.iter().filter(|s| s.done_at.is_none()).map(|s| s.step.id.as_str()).collect();
+    let open: Vec<&MoleculeStep> = steps.iter().filter(|step| !step.state.frees_others()).collect();
     match open.as_slice() {
         [] => Ok(()),
-        [last] if steps.last().is_some_and(|s| s.step.id == *last) => {
-            hook::close_step(tx, attempt, last, None)?;
+        [last] if steps.last() == Some(last) && hook::obstacle(&steps, last).is_none() => {
+            hook::close_step(tx, attempt, &last.step.id, None)?;
             Ok(())
         }
         [first, ..] => {
-            let hint = format!("finish the first one, then: gt step done {first}");
-            Err(Error::refused(format!("steps are open: {}", open.join(", ")), hint))
+            let ids: Vec<&str> = open.iter().map(|step| step.step.id.as_str()).collect();
+            let hint = match hook::waits_in_molecule(&steps) {
+                Some(what) => format!("{what}; end your turn: you are woken when you can go on"),
+                None => format!("finish the first one, then: gt step done {}", first.step.id),
+            };
+            Err(Error::refused(format!("steps are open: {}", ids.join(", ")), hint))
         }
     }
 }

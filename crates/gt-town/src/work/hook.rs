@@ -31,8 +31,10 @@ pub struct Hook {
     pub attempt: Attempt,
     /// Number of the current incarnation.
     pub incarnation: u32,
-    /// Current step; `None` if all are done.
+    /// Current step; `None` if all are over, or if none can be done now.
     pub step: Option<MoleculeStep>,
+    /// What the molecule waits for, if steps are open and none can be done now.
+    pub waits_for: Option<String>,
     /// Number of steps.
     pub steps: usize,
     /// Its worktree.
@@ -53,6 +55,7 @@ pub fn hook(town: &Town, caller: &Caller) -> Result<Option<Hook>> {
             bead,
             incarnation,
             step: current(&steps).cloned(),
+            waits_for: waits_in_molecule(&steps),
             steps: steps.len(),
             worktree: rig.layout.worktree(&attempt.worker),
             trunk_ref: rig.trunk_ref(),
@@ -95,7 +98,7 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// Describes what the step waits for.
-    fn words(&self, step: &str) -> String {
+    pub fn words(&self, step: &str) -> String {
         match self {
             Self::Over => format!("step {step} is over"),
             Self::Needs(needs) => format!("step {step} comes after {}", needs.join(", ")),
@@ -138,7 +141,7 @@ fn is_in_later_round(steps: &[MoleculeStep], step: &MoleculeStep) -> bool {
 }
 
 /// Returns what a molecule waits for, if no step of it can be done by its worker now and some are not over.
-fn waits_in_molecule(steps: &[MoleculeStep]) -> Option<String> {
+pub(crate) fn waits_in_molecule(steps: &[MoleculeStep]) -> Option<String> {
     if current(steps).is_some() {
         return None;
     }
@@ -158,7 +161,18 @@ pub(crate) fn next_words(steps: &[MoleculeStep]) -> (String, String) {
             (at, format!("gt step done {}", step.step.id))
         }
         Some(step) => (format!("the last step, {}", step.step.id), "gt done".to_owned()),
-        None => ("every step is done".to_owned(), "gt done".to_owned()),
+        None => match waits_in_molecule(steps) {
+            Some(what) => (what, "gt mol status".to_owned()),
+            None => ("every step is done".to_owned(), "gt done".to_owned()),
+        },
+    }
+}
+
+/// Returns what a worker without a current step is told.
+pub fn without_step(waits_for: Option<&str>) -> String {
+    match waits_for {
+        Some(what) => format!("No step can be done now: {what}. End your turn: you are woken when you can go on"),
+        None => "Every step is done: gt done".to_owned(),
     }
 }
 
@@ -182,8 +196,10 @@ pub(crate) fn last_end(view: &View<'_>, attempt: &Attempt) -> Result<Option<Stri
 pub struct StepDone {
     /// The closed step.
     pub closed: MoleculeStep,
-    /// The next step, if there is one.
+    /// The next step, if one can be done now.
     pub next: Option<MoleculeStep>,
+    /// What the molecule waits for, if steps are open and none can be done now.
+    pub waits_for: Option<String>,
     /// Number of steps.
     pub of: usize,
 }
@@ -209,7 +225,8 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
             decided::decide_snapshot(tx, &attempt)?;
         }
         let steps = tx.steps(attempt.id)?;
-        Ok::<_, Error>(StepDone { closed: chosen.clone(), next: current(&steps).cloned(), of: steps.len() })
+        let (next, waits_for) = (current(&steps).cloned(), waits_in_molecule(&steps));
+        Ok::<_, Error>(StepDone { closed: chosen.clone(), next, waits_for, of: steps.len() })
     })?;
     causes::forget_refusal(town, caller);
     town.wake();

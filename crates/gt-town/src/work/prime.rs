@@ -349,7 +349,7 @@ fn step_text(hook: &Hook) -> String {
     let title = foreign::untagged(&foreign::one_line(foreign::cut(&bead.title, TITLE_BYTES)));
     let mut text =
         format!("On your hook: {}  {title}\nBranch: {}   Trunk: {}\n", bead.id, hook.attempt.branch, hook.trunk_ref);
-    let Some(step) = &hook.step else { return text + "Every step is done: gt done" };
+    let Some(step) = &hook.step else { return text + &hook::without_step(hook.waits_for.as_deref()) };
     let at = step.position + 1;
     text.push_str(&format!("Step {at} of {}: {}  ", hook.steps, step.step.id));
     text.push_str(&foreign::one_line(foreign::cut(&step.step.title, TITLE_BYTES)));

@@ -159,6 +159,9 @@ enum Live {
     Workers,
     Agents,
     Mail,
+    Formulas,
+    Molecules,
+    Steps,
     TownKeys,
     RigKeys,
     NewTownKeys,
@@ -173,6 +176,11 @@ fn kinds(path: &[&str], arg: &str) -> &'static [Live] {
         (["town", "set"], "settings") => &[Live::NewTownKeys],
         (["config", "set"], "settings") => &[Live::NewTownKeys, Live::NewRigKeys],
         (["config", ..], "key") => &[Live::TownKeys, Live::RigKeys],
+        (["formula", "new"], _) => &[],
+        (_, "formula" | "formulas") => &[Live::Formulas],
+        (["mol", ..], "bead") => &[Live::Molecules, Live::Beads],
+        (_, "molecule") => &[Live::Molecules],
+        (["step", ..], "step") => &[Live::Steps],
         (_, "rig") | (["rig", ..], "name") => &[Live::Rigs],
         (_, "agent" | "kind") => &[Live::Kinds],
         (["sling"], "words") => &[Live::Beads, Live::Rigs],
@@ -247,6 +255,21 @@ fn found(kind: Live, town: &TownHandle) -> Result<Vec<Candidate>, Error> {
                 let mail = view.inbox(&gt_model::address::Address::Overseer, false)?.into_iter();
                 mail.map(|mail| (mail.id.0, mail.subject)).collect()
             }
+            Live::Formulas => {
+                let formulas = town.formulas(None)?.into_iter();
+                formulas.map(|(name, origin)| (name, origin.to_string())).collect()
+            }
+            Live::Molecules => {
+                let live = view.live_molecules()?.into_iter();
+                live.map(|molecule| (molecule.id.to_string(), molecule.formula)).collect()
+            }
+            Live::Steps => {
+                let steps = view.live_molecules()?.into_iter().map(|molecule| {
+                    let ready = view.ready_steps(molecule.id)?.into_iter();
+                    Ok(ready.map(move |step| (format!("{}/{}", molecule.id, step.step.id), step.step.title)))
+                });
+                steps.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect()
+            }
             Live::TownKeys | Live::RigKeys | Live::NewTownKeys | Live::NewRigKeys => keys(kind).unwrap_or_default(),
         })
     })
@@ -292,6 +315,12 @@ mod tests {
         check("gt completions ", &["bash", "zsh", "fish"]);
         check("bd show ", &["<Beads>"]);
         check("gt mail read ", &["<Mail>"]);
+        check("gt formula plan ", &["<Formulas>"]);
+        check("gt formula new ", &[]);
+        check("gt mol upgrade ", &["<Molecules>"]);
+        check("gt mol status ", &["<Molecules>", "<Beads>"]);
+        check("gt mol pour x --bead ", &["<Beads>"]);
+        check("gt step gate open ", &["<Steps>"]);
         check("gt nonsense ", &[]);
     }
 }

@@ -37,6 +37,7 @@ pub fn hook_json(hook: &Hook) -> Value {
         "attempt": hook.attempt,
         "incarnation": hook.incarnation,
         "step": hook.step.as_ref().map(|step| step_json(step, hook.steps)),
+        "waits_for": hook.waits_for,
         "worktree": hook.worktree,
         "trunk_ref": hook.trunk_ref,
     })
@@ -69,7 +70,7 @@ fn say_hook(hook: &Hook, console: &mut Console<'_>) -> Result<(), CliError> {
     console.line(&format!("Branch: {}   Trunk: {}", hook.attempt.branch, hook.trunk_ref))?;
     match &hook.step {
         Some(step) => say_step(step, hook.steps, console),
-        None => console.line("Every step is done: gt done"),
+        None => console.line(&hook::without_step(hook.waits_for.as_deref())),
     }
 }
 

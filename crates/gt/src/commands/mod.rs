@@ -29,6 +29,7 @@ mod r#do;
 mod doctor;
 mod done;
 mod down;
+mod formula;
 mod handoff;
 mod help;
 mod hook;
@@ -82,6 +83,8 @@ pub enum Verb {
     Bead(Box<BeadArgs>),
     #[command(subcommand)]
     Convoy(convoy::ConvoyVerb),
+    #[command(subcommand)]
+    Formula(formula::FormulaVerb),
     Sling(sling::SlingArgs),
     Unsling(unsling::UnslingArgs),
     Status(status::StatusArgs),
@@ -178,6 +181,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Mayor(verb) => mayor::mayor(&verb, &open()?, console),
         Verb::Bead(args) => bead::bead(&args, &global, process, console),
         Verb::Convoy(verb) => convoy::convoy(&verb, &open()?, console),
+        Verb::Formula(verb) => formula::formula(&verb, &open()?, console),
         Verb::Sling(args) => sling::sling(&args, &open()?, console),
         Verb::Unsling(args) => unsling::unsling(&args, &open()?, console),
         Verb::Status(args) => status::status(&args, &open()?, console),

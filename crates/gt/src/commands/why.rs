@@ -4,7 +4,7 @@ use clap::Args;
 use gt_model::address::Address;
 use gt_model::bead::BeadType;
 use gt_model::convoy::{ConvoyState, MemberState};
-use gt_model::id::BeadId;
+use gt_model::id::{BeadId, MoleculeId};
 use gt_town::Error;
 use gt_town::patrol::standing;
 use gt_town::refinery::review;
@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::words::{self, Worded};
 
-/// Explain the state of a bead, merge request, worker or rig, and what it waits for
+/// Explain the state of a bead, merge request, worker, molecule or rig, and what it waits for
 #[derive(Debug, Args)]
 #[command(display_order = Group::Watch.order())]
 pub struct WhyArgs {
@@ -35,6 +35,10 @@ pub fn why(args: &WhyArgs, context: &Context<'_>, console: &mut Console<'_>) -> 
     }
     if let Some(agent) = story::standing_agent(id) {
         return why_agent(context, &agent, console);
+    }
+    if id.starts_with("mol-") && id.parse::<MoleculeId>().is_ok() {
+        let molecule = super::mol::molecule(context, Some(id))?;
+        return super::mol::status::say(&molecule, context, console);
     }
     if id.contains('/') {
         return super::polecat::show::show_named(context, id, console);

@@ -93,8 +93,11 @@ pub struct Hook {
     pub attempt: HookAttempt,
     /// Number of this start of the worker.
     pub incarnation: u32,
-    /// Step to do; `None` when all are done.
+    /// Step to do; `None` when all are done or none can be done now.
     pub step: Option<HookStep>,
+    /// What the molecule waits for, if no step can be done now.
+    #[serde(default)]
+    pub waits_for: Option<String>,
     /// Ref of the trunk as last fetched.
     pub trunk_ref: String,
 }
@@ -249,6 +252,10 @@ impl Player {
             return self.fail(stage, &format!("`gt hook` failed ({})", answer.code));
         }
         match read_hook(&answer.out) {
+            Ok(Some(hook)) if hook.step.is_none() && hook.waits_for.is_some() => {
+                stage.pause(AWAIT_PAUSE);
+                Turn::Waiting
+            }
             Ok(Some(hook)) => {
                 let step = hook.step.as_ref().map_or(SUBMIT, |step| &step.id);
                 stage.say(&format!("{} at {step}", hook.bead.id));

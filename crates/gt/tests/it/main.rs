@@ -16,6 +16,7 @@ mod failure_modes;
 mod fire;
 mod first_day;
 mod flow;
+mod formulas;
 mod framed;
 mod green;
 mod hammer;

@@ -1,46 +1,65 @@
 //! `gt mol status`.
 
 use clap::Args;
+use gt_ledger::{Molecule, MoleculeStep};
 use gt_town::Error;
-use gt_town::work::{beads, hook};
-use serde_json::json;
+use gt_town::molecules::{upgrade, words};
+use serde_json::{Value, json};
 
-use crate::console::{Console, Table};
+use super::molecule;
+use crate::console::{Console, Table, printable};
 use crate::context::Context;
-use crate::error::CliResult;
+use crate::error::{CliError, CliResult};
 
-/// Show the steps of a bead's molecule, and which are done
+/// Show where the steps of a molecule are, and what they wait for
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The bead [default: the one on your hook]
+    /// The molecule, or a bead [default: the one on your hook]
     bead: Option<String>,
 }
 
 /// Runs `gt mol status`.
 pub fn status(args: &StatusArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let StatusArgs { bead } = args;
-    let town = &context.town;
-    let attempt = match bead {
-        Some(text) => town.ledger.read(|view| {
-            let id = beads::resolve(view, text)?;
-            let attempt = view.attempts_on(&id)?.pop();
-            attempt.ok_or_else(|| Error::Unknown { what: "molecule of", name: id.0 })
-        })?,
-        None => match hook::hook(town, &context.caller)? {
-            Some(hook) => hook.attempt,
-            None => return Err(Error::Unknown { what: "molecule", name: "on your hook".to_owned() }.into()),
-        },
-    };
-    let steps = town.ledger.read(|view| view.steps(attempt.id).map_err(Error::from))?;
+    let molecule = molecule(context, args.bead.as_deref())?;
+    say(&molecule, context, console)
+}
+
+/// Prints where a molecule is.
+pub fn say(molecule: &Molecule, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let (attempt, steps) = context.town.ledger.read(|view| {
+        let attempt = molecule.attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten();
+        Ok::<_, Error>((attempt, view.steps_of(molecule.id)?))
+    })?;
+    let is_newer = upgrade::newer(&context.town, molecule).is_some();
     if console.is_json() {
-        let document = json!({ "schema": "gt.molecule/1", "attempt": attempt, "steps": steps });
+        let steps = steps.iter().map(|step| facts(&steps, step)).collect::<Result<Vec<_>, CliError>>()?;
+        let document = json!({
+            "schema": "gt.molecule/1", "molecule": molecule, "attempt": attempt, "steps": steps, "newer": is_newer,
+        });
         return console.document(&document);
     }
-    console.line(&format!("{} attempt {}: {}", attempt.bead, attempt.number, attempt.formula))?;
-    let mut table = Table::new(&["STEP", "DONE", "TITLE"]);
-    for step in steps {
-        table.row([step.step.id, step.done_at.map(|at| at.to_string()).unwrap_or_default(), step.step.title]);
+    let of = attempt.map(|attempt| format!("{} attempt {}: ", attempt.bead, attempt.number));
+    let end = molecule.outcome.map(|outcome| format!(", {}", outcome.as_str())).unwrap_or_default();
+    console.line(&format!("{}{} ({}{end})", of.unwrap_or_default(), printable(&molecule.formula), molecule.id))?;
+    if is_newer {
+        let id = molecule.id;
+        console.line(&format!(
+            "a newer {} exists: gt mol upgrade {id} moves steps that have not begun",
+            molecule.formula
+        ))?;
+    }
+    let mut table = Table::new(&["STEP", "STATE", "TITLE", "WAITS FOR"]);
+    for step in &steps {
+        let waits = words::waits_for(&steps, step).unwrap_or_default();
+        table.row([step.step.id.as_str(), step.state.as_str(), &step.step.title, &waits]);
     }
     console.table(&table)?;
     Ok(0)
+}
+
+/// Returns a step as JSON, with what it waits for.
+fn facts(steps: &[MoleculeStep], step: &MoleculeStep) -> Result<Value, CliError> {
+    let mut facts = serde_json::to_value(step).map_err(|e| CliError::Io(e.into()))?;
+    facts["waits_for"] = json!(words::waits_for(steps, step));
+    Ok(facts)
 }

@@ -10,6 +10,7 @@ use crate::error::CliResult;
 mod add;
 pub mod allow;
 mod allow_envrc;
+mod allow_formulas;
 mod fetch;
 pub mod gates;
 mod list;
@@ -28,6 +29,7 @@ pub enum RigVerb {
     Set(set::SetArgs),
     Allow(allow::AllowArgs),
     AllowEnvrc(allow_envrc::AllowEnvrcArgs),
+    AllowFormulas(allow_formulas::AllowFormulasArgs),
     #[command(subcommand)]
     Gates(gates::GatesVerb),
     Fetch(fetch::FetchArgs),
@@ -44,6 +46,7 @@ pub fn rig(verb: &RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
         RigVerb::Set(args) => set::set(args, context, console),
         RigVerb::Allow(args) => allow::allow(args, context, console),
         RigVerb::AllowEnvrc(args) => allow_envrc::allow_envrc(args, context, console),
+        RigVerb::AllowFormulas(args) => allow_formulas::allow_formulas(args, context, console),
         RigVerb::Gates(args) => gates::gates(args, context, console),
         RigVerb::Fetch(args) => fetch::fetch(args, context, console),
         RigVerb::Prove(args) => prove::prove(args, context, console),

@@ -25,13 +25,13 @@ pub fn done(args: &DoneArgs, context: &Context<'_>, console: &mut Console<'_>) -
     let done = hook::step_done(&context.town, &context.caller, step.as_deref(), note.as_deref())?;
     if console.is_json() {
         let next = done.next.as_ref().map(|next| step_json(next, done.of));
-        let document = json!({ "schema": "gt.step-done/1", "closed": done.closed.step.id, "next": next });
+        let document = json!({ "schema": "gt.step-done/1", "closed": done.closed.step.id, "next": next, "waits_for": done.waits_for });
         return console.document(&document);
     }
     console.say(&format!("step {} is done", done.closed.step.id))?;
     match &done.next {
         Some(next) => say_step(next, done.of, console)?,
-        None => console.line("Every step is done: gt done")?,
+        None => console.line(&hook::without_step(done.waits_for.as_deref()))?,
     }
     Ok(0)
 }

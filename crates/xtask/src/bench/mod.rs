@@ -33,7 +33,7 @@ pub enum What {
     Ledger,
     /// The real Claude Code and a fake model: a bead by the client alone, and through the town; a mayor that sleeps
     Claude,
-    /// Reading, checking and planning of the formula that polecats follow
+    /// Formulas: reading, checking and planning; steps of a molecule a second, with 127, 511 and 1,023 of them
     Formula,
 }
 

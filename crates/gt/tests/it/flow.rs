@@ -288,6 +288,23 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     insta::assert_snapshot!(shape(&town.json(&["mol", "status", &first])), @r"
     {
       schema: gt.molecule/1
+      molecule: {
+        id: number
+        formula: text
+        hash: text
+        vars: {issue: text, title: text}
+        rig: text
+        bead: text
+        attempt: number
+        convoy: null
+        parent: null
+        is_ephemeral: bool
+        poured_at: text
+        poured_by: text
+        ended_at: text
+        outcome: text
+        digest: null
+      }
       attempt: {
         id: number
         bead: text
@@ -319,7 +336,9 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         note: null
         state: text
         waits: number
+        waits_for: null
       }]
+      newer: bool
     }
     ");
     insta::assert_snapshot!(shape(&town.json(&["log", &first, "-n", "1"])), @r"

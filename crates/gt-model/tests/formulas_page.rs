@@ -5,6 +5,9 @@ use std::path::Path;
 
 use gt_model::formula::{Formula, Library, Overlay, Plan, Step, StepKind, reference};
 
+/// Values of variables, by name.
+type Values = &'static [(&'static str, &'static str)];
+
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::fs::read_to_string(root.join(path)).unwrap()
@@ -37,7 +40,7 @@ fn shipped_names() -> Vec<String> {
     names.map(|name| name.trim_end_matches(".toml").to_owned()).collect()
 }
 
-fn plan(library: &Library, name: &str, values: &[(&str, &str)]) -> Plan {
+fn plan(library: &Library, name: &str, values: Values) -> Plan {
     assert_eq!(library.check(name), []);
     let values: BTreeMap<String, String> =
         values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -64,11 +67,10 @@ fn check(plan: &Plan, expected: &str) {
 #[test]
 fn the_examples_have_the_plans_that_are_shown() {
     let page = read("docs/formulas.md");
-    let overlays: [(&str, usize, &[(&str, &str)]); 2] =
-        [("mol-polecat-work", 2, &[("issue", "gt-1")]), ("mol-refinery-patrol", 1, &[])];
-    for (name, count, values) in overlays {
+    let overlays: [(&str, Values); 2] = [("mol-polecat-work", &[("issue", "gt-1")]), ("mol-refinery-patrol", &[])];
+    for (name, values) in overlays {
         let found = examples(&page, &format!("<!-- overlay of: {name} -->"));
-        assert_eq!(found.len(), count);
+        assert!(!found.is_empty(), "{name}");
         for (overlay, expected) in found {
             let mut library = shipped();
             library.overlay(Overlay::parse("example.overlay.toml", overlay).unwrap());
@@ -76,7 +78,7 @@ fn the_examples_have_the_plans_that_are_shown() {
         }
     }
     let formulas = examples(&page, "<!-- formula -->");
-    let values: [&[(&str, &str)]; 4] = [&[], &[("targets", "linux,mac")], &[("pr", "7")], &[("issue", "gt-1")]];
+    let values: [Values; 4] = [&[], &[("targets", "linux,mac")], &[("pr", "7")], &[("issue", "gt-1")]];
     assert_eq!(formulas.len(), values.len());
     for ((text, expected), values) in formulas.into_iter().zip(values) {
         let formula = Formula::parse("example.toml", text).unwrap_or_else(|error| panic!("{error}"));

@@ -67,7 +67,7 @@ pub(super) fn leg(reader: &mut Reader, fields: Fields<'_>, id: Text) -> StepTemp
         description: reader.text(fields, "description"),
         needs: reader.texts(fields, "needs"),
         agent: reader.text(fields, "agent"),
-        model: reader.text(fields, "model"),
+        model: model(reader, fields),
         priority: reader.number(fields, "priority", (0, 4)).map(|priority| priority as u8),
         labels: reader.texts(fields, "labels"),
         formula: if has("formula") { reader.text(fields, "formula") } else { None },
@@ -91,6 +91,13 @@ fn check_id(reader: &mut Reader, id: &Text, in_template: bool) -> bool {
 fn condition(reader: &mut Reader, fields: Fields<'_>) -> Option<Condition> {
     let text = reader.text(fields, "when")?;
     keep(reader, Condition::parse(&text))
+}
+
+/// Reads the model, and says that nothing follows from it.
+fn model(reader: &mut Reader, fields: Fields<'_>) -> Option<Text> {
+    let model = reader.text(fields, "model")?;
+    reader.findings.push(model.at.ignored("an agent uses the model of its kind: no step chooses one"));
+    Some(model)
 }
 
 /// Returns the value, or reports the finding.

@@ -10,6 +10,7 @@ use crate::town::error::{Error, Result};
 use crate::town::identity;
 use crate::town::person;
 use crate::town::{Caller, Town};
+use crate::work::beads;
 
 /// A step of a molecule, as a command names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,6 +201,9 @@ pub fn squash(town: &Town, caller: &Caller, id: MoleculeId, summary: Option<&str
         }
         let digest = summary.map_or_else(|| digest(&molecule, &steps), str::to_owned);
         tx.squash_molecule(id, &digest)?;
+        if let Some(bead) = &molecule.bead {
+            beads::comment_in(tx, bead, &digest)?;
+        }
         Ok(tx.molecule(id)?.unwrap_or(molecule))
     })
 }

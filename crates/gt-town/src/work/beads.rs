@@ -155,13 +155,16 @@ pub fn comment(town: &Town, caller: &Caller, id: &BeadId, text: &str) -> Result<
         let what = format!("a comment is a text of 1 to {COMMENT_LIMIT} bytes");
         return Err(Error::Usage { what, hint: "gt bead comment <id> \"…\"".to_owned() });
     }
-    town.ledger.write(&caller.name(), "comment", |tx| {
-        let before = require(tx, id)?;
-        let mut after = before.clone();
-        after.comments.push(remark(tx, &before, text));
-        tx.change_bead("bead-commented", &before, &after)?;
-        require(tx, id)
-    })
+    town.ledger.write(&caller.name(), "comment", |tx| comment_in(tx, id, text))
+}
+
+/// Adds a comment inside an operation.
+pub(crate) fn comment_in(tx: &Tx<'_>, id: &BeadId, text: &str) -> Result<Bead> {
+    let before = require(tx, id)?;
+    let mut after = before.clone();
+    after.comments.push(remark(tx, &before, text));
+    tx.change_bead("bead-commented", &before, &after)?;
+    require(tx, id)
 }
 
 /// Builds a comment with the next number within its bead.

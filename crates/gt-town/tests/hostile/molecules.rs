@@ -207,6 +207,10 @@ fn a_worker_follows_the_molecule_that_was_attached_to_its_bead_and_waits_at_its_
     assert_eq!(next(&scene).as_deref(), Some("submit"));
     scene.work(&bead, "b.txt");
     assert_eq!(scene.molecule(id).outcome, Some(MoleculeOutcome::Done));
+    let squashed = steps::squash(&scene.town, &Caller::overseer(), id, None).unwrap();
+    assert!(scene.steps(id).is_empty());
+    assert!(squashed.digest.unwrap().contains("think done: thought"));
+    assert!(scene.bead(&bead).comments.iter().any(|comment| comment.text.contains("think done: thought")));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod pass;
 mod run;
 mod schedule;
 pub mod steps;
+mod tidy;
 pub mod trial;
 pub mod upgrade;
 pub mod words;

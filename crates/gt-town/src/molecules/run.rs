@@ -9,7 +9,7 @@ use gt_world::{RunEnd, RunResult};
 
 use super::bond::{self, Bond};
 use super::pass::{Job, JobKind, engine};
-use super::{acts, steps};
+use super::{acts, steps, tidy};
 use crate::town::error::{Error, Result};
 use crate::town::lane::Lane;
 use crate::town::{Rig, Town};
@@ -58,10 +58,11 @@ pub fn run(town: &Town, job: &Job) -> Result<()> {
     }
     let place = Place::of(town, &molecule)?;
     match job.kind {
-        JobKind::Step => run_step(town, &molecule, &step, &place),
-        JobKind::Gate => check_gate(town, &molecule, &step, &place),
-        JobKind::Round => check_round(town, &molecule, &step, &place),
+        JobKind::Step => run_step(town, &molecule, &step, &place)?,
+        JobKind::Gate => check_gate(town, &molecule, &step, &place)?,
+        JobKind::Round => check_round(town, &molecule, &step, &place)?,
     }
+    place.rig.as_ref().map_or(Ok(()), |rig| tidy::worktrees(town, rig))
 }
 
 /// Where a molecule's commands run.

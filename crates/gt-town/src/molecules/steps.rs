@@ -6,6 +6,7 @@ use gt_model::formula::{Opens, StepKind};
 use gt_model::id::MoleculeId;
 
 use super::order::unknown;
+use super::tidy;
 use crate::town::error::{Error, Result};
 use crate::town::identity;
 use crate::town::person;
@@ -165,7 +166,11 @@ fn forget(tx: &Tx<'_>, molecule: &Molecule, step: &MoleculeStep) -> Result<()> {
 /// Throws a molecule away with its steps. A worker that follows it has to be taken off first.
 pub fn burn(town: &Town, caller: &Caller, id: MoleculeId) -> Result<Molecule> {
     person::require(caller, "burns molecules")?;
-    end(town, caller, id, "mol burn", MoleculeOutcome::Burned)
+    let burned = end(town, caller, id, "mol burn", MoleculeOutcome::Burned)?;
+    if let Some(rig) = &burned.rig {
+        tidy::worktrees(town, &town.rig(rig.as_str())?)?;
+    }
+    Ok(burned)
 }
 
 fn end(town: &Town, caller: &Caller, id: MoleculeId, verb: &str, outcome: MoleculeOutcome) -> Result<Molecule> {

@@ -74,6 +74,8 @@ fn commands_run_in_order_and_a_failed_one_is_tried_again() {
     scene.look_for(3);
     assert_eq!(scene.states(id), ["a done", "b done"]);
     assert_eq!(scene.molecule(id).outcome, Some(MoleculeOutcome::Done));
+    let folder = scene.rig("app").layout.gate_worktree().parent().unwrap().join(id.to_string());
+    assert!(!scene.town.world().disk().exists(&folder), "its worktree goes with it");
     let first = scene.steps(id).remove(0);
     assert_eq!((first.tries, first.output.as_deref()), (2, Some("yes")));
 }

@@ -45,7 +45,7 @@ fn desire(tx: &Tx<'_>, state: &str) -> Result<()> {
 
 /// Takes the town down for a molecule, which only a person can pour. The deacon ends; sessions go on until `gt down` ends them.
 pub(crate) fn end_deacon(town: &Town, caller: &Caller) -> Result<()> {
-    town.ledger.write(&caller.name(), DOWN, |tx| desire(tx, DOWN))?;
+    town.ledger.write(&caller.name(), "end deacon", |tx| desire(tx, DOWN))?;
     town.wake();
     Ok(())
 }

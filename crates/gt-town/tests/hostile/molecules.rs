@@ -502,3 +502,34 @@ fn a_worker_that_dies_at_any_step_is_followed_by_one_that_goes_on_there() {
     let think = steps.iter().find(|step| step.step.id == "think").unwrap();
     assert_eq!(think.note.as_deref(), Some("did think"));
 }
+
+#[test]
+fn a_worker_can_say_that_its_step_cannot_be_done_and_a_person_decides() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    let worker = scene.caller_of(&bead);
+    let own = Named { molecule: None, step: "work".to_owned() };
+    steps::fail_by(&scene.town, &worker, &own, "the API is gone").unwrap();
+    let attempt = scene.attempts(&bead).pop().unwrap();
+    let id = scene.town.ledger.read(|view| Ok::<_, Error>(view.molecule_of(attempt.id)?.unwrap().id)).unwrap();
+    assert_eq!(scene.states(id), ["work failed"]);
+    assert!(scene.conditions().contains(&format!("step-failed:{id}/work")), "{:?}", scene.conditions());
+    steps::reopen(&scene.town, &worker, &named(id, "work")).unwrap_err();
+    steps::reopen(&scene.town, &Caller::overseer(), &named(id, "work")).unwrap();
+    assert_eq!(scene.step_of(&worker).as_deref(), Some("work"));
+}
+
+#[test]
+fn a_burned_molecule_leaves_nothing_open_and_a_followed_one_cannot_be_burned() {
+    let mut scene = scene(TOWN, &["app"]);
+    let id = scene.pour("asks", "[[steps]]\nid = \"a\"\ngate = { type = \"human\" }\n");
+    scene.look_for(1);
+    assert!(scene.conditions().contains(&format!("gate:{id}/a")));
+    steps::burn(&scene.town, &Caller::overseer(), id).unwrap();
+    assert_eq!((scene.molecule(id).outcome, scene.states(id).len()), (Some(MoleculeOutcome::Burned), 0));
+    assert!(!scene.conditions().contains(&format!("gate:{id}/a")));
+    let bead = scene.slung("One");
+    let attempt = scene.attempts(&bead).pop().unwrap();
+    let followed = scene.town.ledger.read(|view| Ok::<_, Error>(view.molecule_of(attempt.id)?.unwrap().id)).unwrap();
+    steps::burn(&scene.town, &Caller::overseer(), followed).unwrap_err();
+}

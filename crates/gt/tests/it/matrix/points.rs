@@ -10,7 +10,7 @@ const COMPUTED: &[(&str, &[&str])] = &[
     ("row.effect.kind()", Effect::KINDS),
     ("kind.as_str()", &["patrol", "refinery"]),
     ("state", &["up", "draining", "down"]),
-    ("verb", &["town set", "rig set"]),
+    ("verb", &["town set", "rig set", "step fail", "step skip", "step reopen", "step gate", "mol burn"]),
 ];
 
 /// Returns every point: before and after each effect and each verb that commits.

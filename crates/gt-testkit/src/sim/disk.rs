@@ -420,7 +420,7 @@ impl Disk for SimWorld {
     }
 
     fn real_path(&self, path: &Path) -> WorldResult<PathBuf> {
-        Ok(path.to_owned())
+        Ok(self.locked().disk.resolve(path))
     }
 
     fn is_same(&self, one: &Path, other: &Path) -> WorldResult<bool> {

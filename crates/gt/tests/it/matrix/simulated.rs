@@ -345,6 +345,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("check gate", "one transaction after a check of a gate: gt-town's `hostile::molecules` has it"),
     ("schedule", "one transaction that pours by the clock: gt-town's `hostile::molecules` has it"),
     ("report", "one mail of a step, sent at least once: gt-town's `hostile::molecules` has it"),
+    ("step", "in a ledger in memory, which `gt formula test` throws away"),
     ("step fail", "a person's verb, one transaction: gt-town's `hostile::molecules` has it"),
     ("step skip", "a person's verb, one transaction: gt-town's `hostile::molecules` has it"),
     ("step reopen", "a person's verb, one transaction: gt-town's `hostile::molecules` has it"),

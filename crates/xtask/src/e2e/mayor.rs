@@ -54,7 +54,7 @@ impl Plan {
             format!("gt bead create '{second_title}' --rig app --acceptance 'there is a file' --deps {{{{first}}}}");
         let manual = if is_manual { " --manual" } else { "" };
         let bind = format!("gt convoy create '{request}' {{{{first}}}} {{{{second}}}}{manual}");
-        let town = [me, "It is (?<town>/\\S+)/bin/gt\\."];
+        let town = [me, "it is (?<town>/\\S+)/bin/gt\\."];
         let read = json!([{"tool": "Read", "input": {"file_path": format!("{{{{town}}}}/app/mayor/rig/{file}")}}]);
         let look = gt(&format!(
             "cd {{{{town}}}}/app/mayor/rig && ls && rg -n . {file} | head -3; cat {file}; sed -n 1,3p {file}; \

@@ -71,7 +71,7 @@ pub struct Bd {
     /// Flags of every verb.
     #[command(flatten)]
     pub global: Global,
-    /// Which ledger, and the verb.
+    /// The ledger, and the verb.
     #[command(flatten)]
     pub bead: BeadArgs,
 }
@@ -174,7 +174,7 @@ pub enum ColorChoice {
     Never,
 }
 
-/// What sessions run in.
+/// Runtime of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RuntimeArg {
     /// In tmux where there is one that will do, else headless.

@@ -1,4 +1,4 @@
-//! What most verbs need: the open town, and who calls.
+//! The context of most verbs: the open town and the caller.
 
 use std::ops::Deref;
 use std::path::{Component, Path, PathBuf};
@@ -32,7 +32,7 @@ impl Deref for TownHandle {
     }
 }
 
-/// What most verbs need: the town and the caller.
+/// Context of most verbs: the town and the caller.
 pub struct Context<'p> {
     /// Town of the call.
     pub town: TownHandle,

@@ -11,17 +11,17 @@ pub enum CliError {
     /// The call was wrong.
     #[error("{what}")]
     Usage {
-        /// What is wrong with it.
+        /// Mistake in the call.
         what: String,
-        /// What a correct call looks like.
+        /// Example of a correct call.
         hint: String,
     },
     /// The verb tried and failed.
     #[error("{what}")]
     Failed {
-        /// What failed.
+        /// Operation that failed, and the cause.
         what: String,
-        /// What to do next.
+        /// Next action for the user.
         hint: String,
     },
     /// The reader of our output has closed it, which is no fault.

@@ -26,7 +26,7 @@ const LAST_BYTES: u64 = 2048;
 /// Characters of a last line that are shown.
 const LAST_CHARS: usize = 80;
 
-/// What is running now.
+/// Work in progress.
 struct Now {
     what: String,
     log: PathBuf,

@@ -18,7 +18,7 @@ pub struct Imported {
     pub name: String,
     /// Text of our file. Comments of the other file are not in it.
     pub text: String,
-    /// What of the other file has no meaning here, and was left out.
+    /// Keys of the other file that mean nothing here and were left out.
     pub findings: Vec<Finding>,
 }
 

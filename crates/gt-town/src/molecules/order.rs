@@ -42,16 +42,15 @@ pub fn pour(town: &Town, caller: &Caller, order: &Order<'_>) -> Result<Molecule>
         if let Some(bead) = order.bead {
             beads::require(tx, bead)?;
         }
-        let molecule = pour_in(tx, &found, &plan, order)?;
-        hand_out::make_beads(tx, caller, &molecule, &plan.steps, order.rig)?;
-        tx.molecule(molecule.id)?.ok_or_else(|| unknown(molecule.id))
+        pour_in(tx, caller, &found, &plan, order)
     })?;
     town.wake();
     Ok(molecule)
 }
 
-fn pour_in(tx: &Tx<'_>, found: &Found, plan: &Plan, order: &Order<'_>) -> Result<Molecule> {
-    Ok(tx.pour(&NewMolecule {
+/// Pours a plan inside an operation, with the beads that its steps are handed out as.
+pub(super) fn pour_in(tx: &Tx<'_>, caller: &Caller, found: &Found, plan: &Plan, order: &Order<'_>) -> Result<Molecule> {
+    let molecule = tx.pour(&NewMolecule {
         formula: &plan.formula,
         hash: &found.resolved.hash,
         vars: json!(plan.vars),
@@ -61,7 +60,9 @@ fn pour_in(tx: &Tx<'_>, found: &Found, plan: &Plan, order: &Order<'_>) -> Result
         attempt: None,
         parent: None,
         is_ephemeral: order.is_ephemeral.unwrap_or(!plan.durable),
-    })?)
+    })?;
+    hand_out::make_beads(tx, caller, &molecule, &plan.steps, order.rig)?;
+    tx.molecule(molecule.id)?.ok_or_else(|| unknown(molecule.id))
 }
 
 /// Plans a found formula.

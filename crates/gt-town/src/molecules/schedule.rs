@@ -1,18 +1,14 @@
 //! Pours formulas by the clock.
 
-use gt_ledger::{Molecule, NewMolecule, Tx};
-use gt_model::formula::Plan;
+use gt_ledger::Molecule;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::json;
 
-use super::order::plan;
+use super::order::{Order, plan, pour_in, refuse_homeless};
 use super::pass::engine;
-use super::{hand_out, order};
+use crate::town::Town;
 use crate::town::error::{Error, Result};
-use crate::town::formula::Found;
 use crate::town::settings::Scheduled;
-use crate::town::{Rig, Town};
 
 /// Pours every formula that is due. Returns whether any was, and the earliest time at which one will be.
 pub(super) fn pour_due(town: &Town) -> Result<(bool, Option<Timestamp>)> {
@@ -53,14 +49,15 @@ fn pour(town: &Town, scheduled: &Scheduled, now: Timestamp) -> Result<bool> {
     let rig = scheduled.rig.as_ref().map(|rig| town.rig(rig)).transpose()?;
     let found = town.formula(rig.as_ref(), &scheduled.formula)?;
     let plan = plan(&found, &scheduled.vars)?;
-    order::refuse_homeless(&plan, rig.is_some())?;
+    refuse_homeless(&plan, rig.is_some())?;
+    let (formula, vars) = (scheduled.formula.as_str(), &scheduled.vars);
+    let order = Order { formula, vars, rig: rig.as_ref(), bead: None, is_ephemeral: None };
     town.ledger.write(&engine().name(), "schedule", |tx| {
         tx.set_meta(&key(scheduled), &now.to_string())?;
         if tx.live_molecules()?.iter().any(|molecule| is_of(molecule, scheduled)) {
             return Ok(false);
         }
-        let molecule = pour_in(tx, &found, &plan, rig.as_ref())?;
-        hand_out::make_beads(tx, &engine(), &molecule, &plan.steps, rig.as_ref())?;
+        pour_in(tx, &engine(), &found, &plan, &order)?;
         Ok(true)
     })
 }
@@ -69,18 +66,4 @@ fn is_of(molecule: &Molecule, scheduled: &Scheduled) -> bool {
     molecule.formula == scheduled.formula
         && molecule.poured_by == engine().name()
         && molecule.rig.as_ref().map(ToString::to_string) == scheduled.rig
-}
-
-fn pour_in(tx: &Tx<'_>, found: &Found, plan: &Plan, rig: Option<&Rig>) -> Result<Molecule> {
-    Ok(tx.pour(&NewMolecule {
-        formula: &plan.formula,
-        hash: &found.resolved.hash,
-        vars: json!(plan.vars),
-        steps: &plan.steps,
-        rig: rig.map(Rig::name),
-        bead: None,
-        attempt: None,
-        parent: None,
-        is_ephemeral: !plan.durable,
-    })?)
 }

@@ -1,4 +1,4 @@
-//! What people, agents and the engine do to single steps.
+//! Changes of single steps by people, agents and the engine.
 
 use gt_ledger::{Molecule, MoleculeOutcome, MoleculeStep, StepEnd, StepState, Tx, View};
 use gt_model::condition::ConditionKind;

@@ -37,11 +37,11 @@ impl Trial {
 pub struct Ended {
     /// Id of the step.
     pub id: String,
-    /// Who or what closed it.
+    /// Actor that closed it: the simulated worker, the engine or a gate.
     pub kind: String,
     /// State that it ended in.
     pub state: StepState,
-    /// What it did.
+    /// Action of that actor.
     pub what: String,
 }
 

@@ -16,11 +16,11 @@ pub struct Need {
     /// The condition.
     #[serde(flatten)]
     pub condition: Condition,
-    /// What the person can do.
+    /// Action for the person.
     pub next: Todo,
 }
 
-/// What a person can do about a need. Strings are ids, names, addresses and patterns.
+/// Action of a person about a need. Strings are ids, names, addresses and patterns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Todo {

@@ -106,7 +106,7 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
     }
 }
 
-/// What a survey of a rig's workers found.
+/// Result of a survey of a rig's workers.
 #[derive(Default)]
 struct Survey<'a> {
     seen: Vec<Seen<'a>>,
@@ -114,7 +114,7 @@ struct Survey<'a> {
     live: Vec<Incarnation>,
 }
 
-/// What a survey found about one worker.
+/// Result of a survey for one worker.
 struct Seen<'a> {
     attempt: &'a Attempt,
     found: Found,

@@ -55,7 +55,7 @@ pub struct Check {
 pub enum Hint {
     /// A hint of the check's own, in words.
     Text(String),
-    /// What a person can do about a need.
+    /// Action of a person about a need.
     Todo(Todo),
 }
 

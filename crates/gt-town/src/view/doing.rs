@@ -1,4 +1,4 @@
-//! What a worker is doing, from the facts.
+//! Derives a worker's activity from the facts.
 
 use gt_ledger::{Attempt, EffectRow, MoleculeStep, View};
 use gt_model::words::times;

@@ -33,7 +33,7 @@ pub struct Hook {
     pub incarnation: u32,
     /// Current step; `None` if all are over, or if none can be done now.
     pub step: Option<MoleculeStep>,
-    /// What the molecule waits for, if steps are open and none can be done now.
+    /// Reason why no step can be done now although some are open.
     pub waits_for: Option<String>,
     /// Number of steps.
     pub steps: usize,
@@ -81,7 +81,7 @@ pub fn current(steps: &[MoleculeStep]) -> Option<&MoleculeStep> {
 /// Priority of a step that names none.
 const DEFAULT_PRIORITY: u8 = 2;
 
-/// What keeps a worker from doing a step now.
+/// Reason why a worker can't do a step now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// It is over.
@@ -198,7 +198,7 @@ pub struct StepDone {
     pub closed: MoleculeStep,
     /// The next step, if one can be done now.
     pub next: Option<MoleculeStep>,
-    /// What the molecule waits for, if steps are open and none can be done now.
+    /// Reason why no step can be done now although some are open.
     pub waits_for: Option<String>,
     /// Number of steps.
     pub of: usize,

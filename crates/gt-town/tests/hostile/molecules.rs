@@ -468,7 +468,7 @@ fn a_worker_that_dies_at_any_step_is_followed_by_one_that_goes_on_there() {
     let options = SlingOptions { formula: Some("everything".to_owned()), ..SlingOptions::default() };
     sling::sling(&scene.town, &Caller::overseer(), std::slice::from_ref(&bead), &scene.rig("app"), &options).unwrap();
     scene.look();
-    // What somebody writes into the formula now is for later molecules.
+    // Editing the formula now changes only molecules that are poured later.
     scene.formula("everything.toml", "formula = \"everything\"\nversion = 1\n[[steps]]\nid = \"other\"\n");
     let mut done = Vec::new();
     for _ in 0..100 {

@@ -22,7 +22,7 @@ pub struct CostArgs {
     since: Option<String>,
 }
 
-/// What costs are grouped by.
+/// Property by which costs are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ByArg {
     /// Bead

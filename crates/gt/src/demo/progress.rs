@@ -10,14 +10,14 @@ use gt_model::id::{BeadId, Sha};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-/// What a bead is doing.
+/// Progress of a bead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Id of the bead.
     pub bead: String,
     /// Title of the bead.
     pub title: String,
-    /// What it is doing now.
+    /// Its current state.
     pub doing: String,
     /// Whether it is finished.
     pub done: bool,

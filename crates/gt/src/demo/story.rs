@@ -56,7 +56,7 @@ pub struct Task {
     pub id: &'static str,
     /// Title of the bead.
     pub title: &'static str,
-    /// What the bead asks for.
+    /// Task of the bead.
     pub description: &'static str,
     /// Beads that must have landed first.
     pub needs: &'static [&'static str],
@@ -197,7 +197,7 @@ const FOUNTAIN: &str = "lib/fountain.sh";
 /// File of [`BREAKS_GATES`] after the last-minute polish: its tests are red.
 const POLISHED_NOTICES: &str = "# The notice board.\nnotice_post() { echo \"NOTICE! $1\"; }\n";
 
-/// What the worker of [`KILLED`] has written when it is killed.
+/// Text that the worker of [`KILLED`] has written when it is killed.
 const HALF_A_FOUNTAIN: &str = "# The fountain. (To be gone on with.)\n";
 
 impl Task {

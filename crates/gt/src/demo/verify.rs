@@ -40,7 +40,7 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it passed.
     pub ok: bool,
-    /// What it found: after a failure, exactly what is wrong and where.
+    /// Result; for a failure, the fault and its place.
     pub detail: String,
 }
 

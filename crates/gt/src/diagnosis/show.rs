@@ -20,7 +20,7 @@ const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 /// Bytes per read.
 const LOOK_BYTES: usize = 1024 * 1024;
 
-/// Which lines of the logs to show.
+/// Selection of the logs' lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// Whether to show lines of verbs as well.

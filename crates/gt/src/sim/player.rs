@@ -95,7 +95,7 @@ pub struct Hook {
     pub incarnation: u32,
     /// Step to do; `None` when all are done or none can be done now.
     pub step: Option<HookStep>,
-    /// What the molecule waits for, if no step can be done now.
+    /// Reason why no step can be done now.
     #[serde(default)]
     pub waits_for: Option<String>,
     /// Ref of the trunk as last fetched.

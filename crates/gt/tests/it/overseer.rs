@@ -1,4 +1,4 @@
-//! Who counts as the overseer: the tests check what gates, set-up, acceptance commands and agents without their token
+//! Tests of how the overseer is recognised: they check what gates, set-up, acceptance commands and agents without their token
 //! can do through `gt`.
 
 #![expect(clippy::disallowed_methods, reason = "a test stands outside of gt, and lends it terminals")]

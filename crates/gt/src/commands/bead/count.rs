@@ -15,7 +15,7 @@ use crate::error::CliResult;
 /// Count beads
 #[derive(Debug, Args)]
 pub struct CountArgs {
-    /// Which beads.
+    /// Filter of the beads.
     #[command(flatten)]
     only: OnlyArgs,
     /// Groups.
@@ -23,7 +23,7 @@ pub struct CountArgs {
     by: CountBy,
 }
 
-/// What beads are grouped by.
+/// Property by which beads are grouped.
 #[derive(Clone, Copy, Debug, Args)]
 #[group(multiple = false)]
 struct CountBy {

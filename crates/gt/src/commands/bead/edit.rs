@@ -15,7 +15,7 @@ use crate::error::CliResult;
 pub struct EditArgs {
     /// The bead
     id: String,
-    /// Which text.
+    /// Text to edit.
     #[command(flatten)]
     which: Which,
 }

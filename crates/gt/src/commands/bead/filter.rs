@@ -13,7 +13,7 @@ use super::typed;
 use crate::context::Context;
 use crate::error::CliError;
 
-/// What beads must be, to be listed or counted.
+/// Conditions on the beads to list or count.
 #[derive(Clone, Debug, Default, Args)]
 pub struct OnlyArgs {
     /// Only with this status, or one of several, separated by commas

@@ -12,7 +12,7 @@ use crate::error::CliResult;
 /// List beads
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
-    /// Which beads.
+    /// Filter of the beads.
     #[command(flatten)]
     only: OnlyArgs,
     /// In which order.

@@ -19,7 +19,7 @@ use crate::error::CliResult;
 /// List beads that are ready to work on
 #[derive(Clone, Debug, Args)]
 pub struct ReadyArgs {
-    /// Which beads.
+    /// Filter of the beads.
     #[command(flatten)]
     only: OnlyArgs,
     /// Sort in this order

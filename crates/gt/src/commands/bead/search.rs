@@ -20,7 +20,7 @@ pub struct SearchArgs {
     /// The words
     #[arg(long)]
     query: Option<String>,
-    /// Which beads.
+    /// Filter of the beads.
     #[command(flatten)]
     only: OnlyArgs,
     /// Show at most this many; 0: all

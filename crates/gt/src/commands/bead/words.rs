@@ -9,7 +9,7 @@ use gt_town::Error;
 use crate::console::{Console, printable};
 use crate::error::CliError;
 
-/// What a verb did to a bead.
+/// Change that a verb made to a bead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Created it.

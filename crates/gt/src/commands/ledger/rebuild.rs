@@ -23,7 +23,7 @@ pub struct RebuildArgs {
     yes: bool,
 }
 
-/// What a lost ledger is rebuilt from.
+/// Source from which a lost ledger is rebuilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RebuildSource {
     /// The branch gt-ledger of the town's repository.

@@ -13,7 +13,7 @@ use crate::error::CliResult;
 /// As `gt rig allow`; stored as `allow` under `[mayor]` in town.toml.
 #[derive(Debug, Args)]
 pub struct AllowArgs {
-    /// What to allow.
+    /// Patterns to allow.
     #[command(flatten)]
     patterns: Patterns,
 }

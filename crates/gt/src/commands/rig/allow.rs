@@ -16,12 +16,12 @@ use crate::error::CliResult;
 pub struct AllowArgs {
     /// The rig
     name: String,
-    /// What to allow.
+    /// Patterns to allow.
     #[command(flatten)]
     patterns: Patterns,
 }
 
-/// What to allow, or what to do with what is allowed.
+/// Patterns to allow, or an action on the allowed ones.
 #[derive(Debug, Args)]
 pub struct Patterns {
     /// The first words of the command, or the tool

@@ -38,9 +38,9 @@ pub fn dep(verb: &DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
 /// Direction in which dependencies are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DirectionArg {
-    /// What a bead depends on.
+    /// Beads that a bead depends on.
     #[default]
     Down,
-    /// What depends on a bead.
+    /// Beads that depend on a bead.
     Up,
 }

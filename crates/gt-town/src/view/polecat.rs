@@ -191,7 +191,7 @@ pub fn recover(town: &Town, caller: &Caller, bead: &BeadId, agent: Option<String
     })?;
     let (head, uncommitted, from) = (work.head.clone(), work.snapshot.is_some(), from.number);
     let before = Before { head: Some(work.head), why: work.why, restores: work.snapshot };
-    let crew = Crew::of(town, &rig, agent.as_deref(), None)?;
+    let crew = Crew::of(town, &rig, agent.as_deref(), Some(&newest.formula))?;
     let options = SlingOptions { agent, before: Some(before), ..SlingOptions::default() };
     let slung = town.ledger.write(&caller.name(), "polecat recover", |tx| {
         // This resumes a bead that its worker had deferred.

@@ -80,7 +80,9 @@ impl Crew {
             ),
         })?;
         town.agent(kind)?;
-        let formula = town.formula(Some(rig), formula.unwrap_or(&rig.settings.formula))?;
+        // An attempt that was restored from a snapshot may not know its formula.
+        let formula = formula.filter(|name| !name.is_empty()).unwrap_or(&rig.settings.formula);
+        let formula = town.formula(Some(rig), formula)?;
         Ok(Self { rig: rig.clone(), agent: kind.to_owned(), formula, runtime: None })
     }
 
@@ -257,7 +259,7 @@ fn molecule(tx: &Tx<'_>, crew: &Crew, bead: &Bead) -> Result<(String, AttemptMol
     if let Some(attached) = tx.attached_molecule(&bead.id)? {
         return Ok((attached.formula, AttemptMolecule::Attached(attached.id)));
     }
-    let mut vars = BTreeMap::new();
+    let mut vars = values_before(tx, crew, bead)?;
     crew.formula.add_bead(&mut vars, bead);
     let plan = crew.formula.resolved.plan(&vars).map_err(|source| crew.formula.unusable(source))?;
     if plan.kind != FormulaKind::Workflow {
@@ -273,6 +275,17 @@ fn molecule(tx: &Tx<'_>, crew: &Crew, bead: &Bead) -> Result<(String, AttemptMol
     let new =
         AttemptMolecule::New { hash: crew.formula.resolved.hash.clone(), vars: json!(plan.vars), steps: plan.steps };
     Ok((plan.formula, new))
+}
+
+/// Returns the values that the bead's last molecule of the same formula was poured with, so that work that comes back goes on with
+/// them. The bead's own id and title are taken from the bead; a variable that the formula has no more is left out.
+fn values_before(tx: &Tx<'_>, crew: &Crew, bead: &Bead) -> Result<BTreeMap<String, String>> {
+    let formula = &crew.formula.resolved.formula;
+    let before = tx.molecules_of(&bead.id)?.into_iter().rfind(|molecule| molecule.formula == formula.name);
+    let values = before.and_then(|molecule| serde_json::from_value(molecule.vars).ok()).unwrap_or_default();
+    let mut values: BTreeMap<String, String> = values;
+    values.retain(|name, _| formula.vars.contains_key(name) && !["issue", "title"].contains(&name.as_str()));
+    Ok(values)
 }
 
 fn free_name(taken: &[String]) -> String {

@@ -533,3 +533,28 @@ fn a_burned_molecule_leaves_nothing_open_and_a_followed_one_cannot_be_burned() {
     let followed = scene.town.ledger.read(|view| Ok::<_, Error>(view.molecule_of(attempt.id)?.unwrap().id)).unwrap();
     steps::burn(&scene.town, &Caller::overseer(), followed).unwrap_err();
 }
+
+#[test]
+fn work_that_comes_back_follows_the_formula_and_values_of_the_attempt_before() {
+    let mut scene = scene(TOWN, &["app"]);
+    let text = "formula = \"mine\"\nversion = 1\n[vars.tone]\nrequired = true\n[[steps]]\nid = \"work\"\ntitle = \"Work in a {{tone}} tone\"\n";
+    scene.formula("mine.toml", text);
+    let (first, second) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
+    let rig = scene.rig("app");
+    let vars = BTreeMap::from([("tone".to_owned(), "calm".to_owned())]);
+    let order = Order { formula: "mine", vars: &vars, rig: Some(&rig), bead: Some(&second), is_ephemeral: None };
+    molecules::pour(&scene.town, &Caller::overseer(), &order).unwrap();
+    scene.sling("app", &[first.clone(), second.clone()]);
+    scene.look();
+    scene.work(&first, "same.txt");
+    scene.work(&second, "same.txt");
+    scene.look();
+    for _ in 0..3 {
+        refinery::run_round(&scene.town, &rig).unwrap();
+    }
+    let attempts = scene.attempts(&second);
+    assert_eq!(attempts.len(), 2, "the conflict was sent back");
+    let molecule = scene.town.ledger.read(|view| Ok::<_, Error>(view.molecule_of(attempts[1].id)?.unwrap())).unwrap();
+    assert_eq!(molecule.formula, "mine");
+    assert_eq!(scene.steps(molecule.id)[0].step.title, "Work in a calm tone");
+}
